@@ -1,0 +1,34 @@
+// Package inspect is the model and the engine of taskscope: it reads what the
+// Linux kernel accounts for processes and threads and turns it into plain,
+// immutable values.
+//
+//	kernel text → internal/proc → Reader → *Snapshot → Diff → rows (fields)
+//
+// # Contract
+//
+// A [Snapshot] is frozen once it is published: nobody writes to it, or to
+// anything reachable from it, ever again. Consecutive snapshots share the
+// *Process of every process whose kernel text did not change, so pointer
+// equality means "nothing changed".
+//
+// Identity is (pid, start ticks), as the types [ID] and [ThreadID]; a PID alone
+// never identifies anything.
+//
+// Unknown is not zero. Every value the kernel may refuse, lack or not have yet
+// is a [Known], whose zero value is unknown, with the reason as a [Why].
+//
+// Every number has one scope ([Scope]): thread, process (exited threads
+// included), process_live (living threads only), subtree, or host. The table
+// [Fields] names unit, scope, kernel files and meaning of each, and drives
+// columns, JSON, filters, sorting, help, and which files are read.
+//
+// Times: durations and counters of CPU time are nanoseconds; instants used in
+// arithmetic are CLOCK_MONOTONIC nanoseconds ([Snapshot.MonoNS],
+// [Snapshot.ReadAt]); wall-clock instants are for people only.
+//
+// # Concurrency
+//
+// A [Reader] belongs to one goroutine. A [Sampler] may be used from any
+// goroutine once Run has been started. Snapshots, Changes, and all pure
+// functions (Diff, Flatten, ParseFilter, …) may be used from anywhere.
+package inspect

@@ -1,0 +1,59 @@
+package inspect
+
+// Want is the set of file groups a caller needs: it decides which files are
+// read. Cost follows what is on screen.
+type Want uint32
+
+// The groups. stat, statm and comm are always read.
+const (
+	WantStatus    Want = 1 << iota // status: uid, Rss*, VmSwap, switches of the leader, …
+	WantSchedstat                  // schedstat of the leader; whole process only with WantThreads
+	WantCPUClock                   // process CPU clock in ns instead of ticks
+	WantCmdline                    // once per (pid, start, exec)
+	WantCgroup                     // once per (pid, start, exec)
+	WantExe                        // once per (pid, start, exec)
+	WantThreads                    // task/*/{stat,status,schedstat} of every process with more than one thread
+	WantIO                         // io
+	WantRollup                     // smaps_rollup: PSS, USS; dear
+	WantFDs                        // number of open files
+	WantHost                       // CPU times, memory, load, pressure
+	WantTotals                     // exact switch totals over exited threads where a source has them
+)
+
+// WantTree is what the process tree needs; WantAll what `list --json` gives.
+const (
+	WantTree = WantStatus | WantCPUClock | WantCmdline | WantHost
+	WantAll  = WantTree | WantSchedstat | WantThreads | WantCgroup | WantTotals
+)
+
+// Request is what one pass shall read.
+type Request struct {
+	Want Want
+	// ThreadsOf names processes whose threads are read although WantThreads
+	// is not set (expanded rows, the process in focus).
+	ThreadsOf []int
+	// RollupOf names processes whose PSS is read although WantRollup is not
+	// set (visible rows).
+	RollupOf []int
+	// Only restricts the pass to these PIDs; nil means every process.
+	Only []int
+	// Focus is the PID whose Detail is read, 0 for none.
+	Focus int
+	// Detail says which parts of the Detail are wanted.
+	Detail DetailWant
+}
+
+// DetailWant selects parts of the Detail of the process in focus.
+type DetailWant uint32
+
+// The parts.
+const (
+	DetailSegments DetailWant = 1 << iota // smaps, or maps where smaps is denied
+	DetailWaits                           // wchan, syscall, stack of each thread
+	DetailFiles
+	DetailLimits
+	DetailNamespaces
+	DetailCredentials
+	DetailEnviron
+	DetailAll DetailWant = 1<<iota - 1
+)

@@ -1,0 +1,139 @@
+package load
+
+import "time"
+
+// Plan is a run before it starts: the tasks, what they do, and what is
+// promised about them.
+type Plan struct {
+	Scenario   string            `json:"scenario"`
+	Parameters map[string]string `json:"parameters"`
+	Duration   time.Duration     `json:"duration_ns"` // of the measured phase; 0: until released
+	Tier       string            `json:"tier"`        // "native", "go"
+	// Processes[0] is the root, started by the controller; parents come
+	// before their children.
+	Processes []ProcessPlan `json:"processes"`
+	Promises  []Promise     `json:"promises"`
+	Budget    Budget        `json:"budget"`
+}
+
+// ProcessPlan is one process. Threads[0] is its leader.
+type ProcessPlan struct {
+	Role    string       `json:"role"`
+	Parent  int          `json:"parent"` // index into Plan.Processes, -1 for the root
+	Threads []ThreadPlan `json:"threads"`
+	Setsid  bool         `json:"setsid,omitempty"`
+}
+
+// ThreadPlan is one thread: how it is set up before the gate, and what it does after it.
+type ThreadPlan struct {
+	Role   string `json:"role"`
+	Name   string `json:"name"` // comm, at most 15 bytes
+	CPUs   []int  `json:"cpus,omitempty"`
+	Policy int    `json:"policy,omitempty"` // 0 other 1 fifo 2 rr 3 batch 5 idle
+	RTPrio int    `json:"rt_priority,omitempty"`
+	Nice   int    `json:"nice,omitempty"`
+	// Setup operations run before the gate, Ops after it.
+	Setup []Op `json:"setup,omitempty"`
+	Ops   []Op `json:"ops,omitempty"`
+}
+
+// OpKind is what a worker can do.
+type OpKind uint32
+
+// The operations of the native worker. Every blocking one ends by itself at
+// the run's deadline.
+const (
+	OpEnd      OpKind = iota
+	OpSleepRel        // A times: clock_nanosleep of B ns, relative. Each blocks once.
+	OpSleepAbs        // A periods of B ns on absolute edges from the gate; missed edges are counted as late and not slept
+	OpSpinCPU         // burn A ns of the thread's own CPU time
+	OpSpinWall        // stay runnable and busy until A ns after the gate
+	OpDuty            // A periods of B ns: burn C ns of own CPU time in each, then sleep to the edge; late edges counted
+	OpYield           // A times sched_yield
+	OpMap             // map A bytes anonymous private, in its own VMA, and touch B bytes of it; address reported in slot C
+	OpHeap            // grow brk by A bytes and touch them
+	OpStack           // touch A bytes of the thread's own stack below the current page
+	OpHold            // do nothing until A ns after the gate, as one blocking wait
+	OpMigrate         // A times sched_setaffinity to alternate between the CPUs B and C
+)
+
+// Op is one operation with its arguments.
+type Op struct {
+	Kind    OpKind `json:"kind"`
+	A, B, C uint64 `json:",omitempty"`
+}
+
+// Budget is what a plan will use at the most; a runner refuses a plan above
+// its limits before starting anything.
+type Budget struct {
+	Tasks       int     `json:"tasks"`
+	MemoryBytes uint64  `json:"memory_bytes"`
+	CPUs        float64 `json:"cpus"` // cores kept busy
+	Files       int     `json:"files"`
+	Realtime    bool    `json:"realtime"`
+}
+
+// CheckKind is how a promise is judged.
+type CheckKind string
+
+// The kinds: see reference loads.md 2.2.
+const (
+	Equality    CheckKind = "equality"    // exact
+	Identity    CheckKind = "identity"    // between counters; needs no quiet machine
+	Statistical CheckKind = "statistical" // within a tolerance; gated on noise
+	Bound       CheckKind = "bound"       // one-sided: observed <= expected + tolerance (or >= when AtLeast)
+)
+
+// When says which samples a promise is about.
+type When string
+
+// The moments.
+const (
+	WhenReady  When = "ready"  // parked at the gate
+	WhenLive   When = "live"   // while the operations run; the middle value of all live samples
+	WhenParked When = "parked" // after the operations, parked
+	WhenDelta  When = "delta"  // parked minus ready
+	WhenGone   When = "gone"   // after the end
+)
+
+// Promise is one checkable fact about one task, the whole tree, or the host.
+type Promise struct {
+	// Process and Thread are indices into the plan; Process -1 is the whole
+	// tree, Thread -1 the process itself.
+	Process int `json:"process"`
+	Thread  int `json:"thread"`
+	// Field is a field of the inspector's table ("voluntary_switches"), or a
+	// derived one that verify documents ("descendants", "thread_names",
+	// "children", "ppid", "segment_rss_bytes", "state_all", "ready_tasks", …).
+	Field string    `json:"field"`
+	Scope string    `json:"scope"`
+	Kind  CheckKind `json:"kind"`
+	When  When      `json:"when"`
+	// Expect is the promised number: computed before the run, except for the
+	// terms taken from the self-report. ExpectText is used instead where the
+	// value is a text (a name, a state, a sorted list joined with ",").
+	Expect     Formula `json:"expect"`
+	ExpectText string  `json:"expect_text,omitempty"`
+	// Self is the same quantity from the worker's own report.
+	Self    *Formula `json:"self,omitempty"`
+	TolAbs  float64  `json:"tolerance_absolute"`
+	TolRel  float64  `json:"tolerance_relative"` // of the expected value
+	AtLeast bool     `json:"at_least,omitempty"` // for Bound
+	// Slot names a reported address (OpMap) for segment fields.
+	Slot    int    `json:"slot,omitempty"`
+	Because string `json:"because"`
+	Needs   string `json:"needs,omitempty"` // capability id
+}
+
+// Formula is Const + Σ Factor × Report[Key], over the self-report of the
+// promise's thread (summed over the process, or the tree, for those subjects).
+type Formula struct {
+	Const float64 `json:"const"`
+	Terms []Term  `json:"terms,omitempty"`
+}
+
+// Term is one summand of a Formula.
+type Term struct {
+	Key    string  `json:"key"`
+	Factor float64 `json:"factor"`
+}

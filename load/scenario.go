@@ -1,0 +1,42 @@
+package load
+
+import "errors"
+
+// Scenario is one known workload.
+type Scenario struct {
+	Name    string
+	Title   string
+	Teaches string // two or three plain sentences
+	Params  []Param
+	Needs   []string // capability ids
+	// Build makes the plan from checked values. Pure.
+	Build func(Values) (*Plan, error)
+}
+
+// ParamKind is how a parameter's text is read.
+type ParamKind string
+
+// The kinds, with the way people write them.
+const (
+	ParamInt      ParamKind = "int"      // 4
+	ParamDuration ParamKind = "duration" // 5s, 100ms
+	ParamBytes    ParamKind = "bytes"    // 64MiB, 4k
+	ParamPercent  ParamKind = "percent"  // 50%
+	ParamRate     ParamKind = "rate"     // 200Hz, 200
+	ParamEnum     ParamKind = "enum"
+	ParamText     ParamKind = "text"
+	ParamCPUs     ParamKind = "cpus" // 0,1 or 0-1
+)
+
+// Param is one parameter of a scenario.
+type Param struct {
+	Name     string
+	Kind     ParamKind
+	Default  string
+	Min, Max float64 // in the base unit: count, ns, bytes, percent, Hz
+	Enum     []string
+	Doc      string
+}
+
+// ErrUsage wraps every complaint about a scenario name, a parameter or a budget.
+var ErrUsage = errors.New("usage")
