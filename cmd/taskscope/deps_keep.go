@@ -1,3 +1,5 @@
+//go:build keepdeps
+
 package main
 
 import (
