@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taskscope/inspect"
+	"taskscope/views"
+)
+
+// app is what every command shares: the streams and the global flags.
+type app struct {
+	stdin  io.Reader
+	stdout *output
+	stderr io.Writer
+	getenv func(string) string
+
+	interval time.Duration // --interval
+	source   string        // --source auto|bpf|proc
+	readOnly bool          // --read-only
+	ascii    bool          // --ascii
+	noColor  bool          // --no-color, or NO_COLOR
+	procRoot string        // --proc-root
+}
+
+const rootLong = `taskscope shows what the processes and threads of this machine really do:
+the process tree, threads, memory segments, context switches, and the share of
+time each thread runs, waits for a CPU, or is blocked.
+
+Without a command it opens the interactive view. It needs no set-up and no root;
+what the kernel refuses to tell is shown as unknown, with the reason.
+
+Exit codes: 0 done, 1 the job failed, 2 wrong arguments or environment,
+3 undecided, 4 skipped for lack of a capability, 130 interrupted.`
+
+// newRootCommand builds the tree of commands.
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "taskscope",
+		Short: "Show what processes and threads really do",
+		Long:  rootLong,
+		Args:  knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runTUI(cmd.Context(), views.Start{})
+		},
+		Version:           version(),
+		SilenceErrors:     true, // run prints them, once
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.check() },
+	}
+	exampleFor(root, "taskscope", "taskscope attach 1234", "taskscope tree", "taskscope show 1234 --json")
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetVersionTemplate("taskscope {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelpCommand())
+	a.globalFlags(root)
+	root.AddCommand(commands(a)...)
+	return root
+}
+
+// commands are all commands, in the order of the help.
+func commands(a *app) []*cobra.Command {
+	return []*cobra.Command{
+		newCompletionCommand(),
+	}
+}
+
+func (a *app) globalFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	a.interval = time.Second
+	f.Var(&durationFlag{&a.interval, 10 * time.Millisecond, time.Hour}, "interval", "time between two samples, for example 500ms or 2s")
+	a.source = "auto"
+	f.Var(&choiceFlag{&a.source, []string{"auto", "bpf", "proc"}}, "source", "where the numbers come from: auto, bpf or proc")
+	f.BoolVar(&a.readOnly, "read-only", false, "never act on a process and start no load")
+	f.BoolVar(&a.ascii, "ascii", false, "plain ASCII: no lines, no dashes beyond ASCII")
+	f.BoolVar(&a.noColor, "no-color", a.getenv("NO_COLOR") != "", "no colours (also by the environment variable NO_COLOR)")
+	f.StringVar(&a.procRoot, "proc-root", "/proc", "mount point of the proc file system to read")
+}
+
+// check looks at the global flags once the command is known.
+func (a *app) check() error {
+	info, err := os.Stat(a.procRoot)
+	switch {
+	case err != nil:
+		return usage("--proc-root %s: %s: give the mount point of a proc file system", a.procRoot, plainError(err))
+	case !info.IsDir():
+		return usage("--proc-root %s is no directory: give the mount point of a proc file system", a.procRoot)
+	}
+	return nil
+}
+
+// openReader opens the source the flags ask for. That it cannot be had is the
+// fault of the environment.
+func (a *app) openReader() (*inspect.Reader, error) {
+	r, err := inspect.NewReader(inspect.Options{ProcRoot: a.procRoot, Source: a.source})
+	if err != nil {
+		hint := "see taskscope doctor"
+		if a.source == "bpf" {
+			hint = "use --source proc, or see taskscope doctor"
+		}
+		return nil, usage("cannot read the processes: %w: %s", err, hint)
+	}
+	return r, nil
+}
+
+// needTerminal complains when the interactive view cannot be shown.
+func (a *app) needTerminal() error {
+	const instead = "use a batch command instead: taskscope tree, list, show PID or watch PID"
+	switch {
+	case !isTerminal(a.stdin) || !isTerminal(a.stdout):
+		return usage("no terminal: %s", instead)
+	case a.getenv("TERM") == "" || a.getenv("TERM") == "dumb":
+		return usage("the terminal (TERM=%q) cannot show the interactive view: %s", a.getenv("TERM"), instead)
+	}
+	return nil
+}
+
+// runTUI opens the interactive view.
+func (a *app) runTUI(ctx context.Context, start views.Start) error {
+	if err := a.needTerminal(); err != nil {
+		return err
+	}
+	r, err := a.openReader()
+	if err != nil {
+		return err
+	}
+	err = views.Run(ctx, views.Config{
+		Sampler:      inspect.NewSampler(r, a.interval),
+		Interval:     a.interval,
+		Capabilities: func() []inspect.Capability { return inspect.Probe(ctx, a.procRoot) },
+		Start:        start,
+		ASCII:        a.ascii,
+		Mono:         a.noColor,
+		ReadOnly:     a.readOnly,
+	})
+	if errors.Is(err, views.ErrNoTerminal) {
+		return usage("%w: use a batch command instead: taskscope tree, list, show PID or watch PID", err)
+	}
+	return err
+}
+
+// plainError is the reason of an error without the path the caller names anyway.
+func plainError(err error) string {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return strings.TrimSpace(err.Error())
+}
