@@ -81,16 +81,6 @@ func (s *Sampler) SetInterval(d time.Duration) {}
 // Refresh asks for a pass at once.
 func (s *Sampler) Refresh() {}
 
-// Fields is the field table, in canonical order.
-func Fields() []Field { return nil }
-
-// FieldByID finds a field.
-func FieldByID(id string) (*Field, bool) { return nil, false }
-
-// Less orders two rows by a field, unknown values last in either direction,
-// ties by (pid, start, tid).
-func Less(f *Field, desc bool, a, b Row) bool { return false }
-
 // Filter is a parsed filter expression.
 type Filter struct{}
 

@@ -27,6 +27,7 @@ const (
 	SourceLacks                // the source in use does not supply it
 	NoThreads                  // needs the thread list, which was not read
 	ReadFailed                 // any other error of the read
+	OfProcess                  // belongs to the process as a whole, not to one thread
 	whyCount
 )
 
@@ -51,6 +52,7 @@ var whyText = [whyCount]string{
 	SourceLacks:     "not supplied by the source in use",
 	NoThreads:       "its threads were not read",
 	ReadFailed:      "the read failed",
+	OfProcess:       "belongs to the process, not to one thread",
 }
 
 // Text is the reason in words, "" for OK.

@@ -14,6 +14,7 @@ type State byte
 type Snapshot struct {
 	Taken  time.Time // wall clock, for people
 	MonoNS int64     // CLOCK_MONOTONIC at the start of the pass
+	BootNS int64     // CLOCK_BOOTTIME at the start of the pass, the clock of start times; 0 unknown
 	Cost   Cost
 	Source string // "proc", "bpf"
 	Want   Want   // what was asked for
@@ -84,6 +85,7 @@ type Process struct {
 	Exe         Known[string] // readlink exe
 	Cgroup      Known[string] // cgroup v2 path, else the first v1 path
 	UID, EUID   Known[uint32] // status Uid
+	User        string        // name of UID in /etc/passwd, its number when it has none, "" when UID is unknown
 	GID         Known[uint32]
 	Kernel      Known[bool] // kernel thread: status Kthread, or stat flags & PF_KTHREAD
 	LeaderState State       // stat 3
