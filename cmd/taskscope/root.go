@@ -70,6 +70,8 @@ func newRootCommand(a *app) *cobra.Command {
 // commands are all commands, in the order of the help.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
+		newDoctorCommand(a),
+		newFieldsCommand(a),
 		newCompletionCommand(),
 	}
 }
