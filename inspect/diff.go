@@ -2,77 +2,282 @@ package inspect
 
 import "time"
 
-// Changes is what happened between two snapshots. It is computed by Diff and
-// immutable.
-type Changes struct {
-	Prev, Cur *Snapshot // Prev is nil for the first sample
-	Interval  time.Duration
-	// Deltas[i] belongs to Cur.Processes[i].
-	Deltas []Delta
-	// Exited are processes of Prev that are gone (or whose PID is another
-	// process now).
-	Exited []*Process
-	Host   HostDelta
+// Diff compares two snapshots; prev may be nil. Pure.
+//
+// The rules, per process and per thread:
+//
+//	in both            the difference over the time between the two reads
+//	new, born since    its counters are the difference, over the time since prev
+//	new, but older     unknown: SeenLate
+//	only in prev       listed as exited
+//	counter went back  unknown: WasReset (execve from a thread that is not the leader)
+func Diff(prev, cur *Snapshot) *Changes {
+	c := &Changes{Prev: prev, Cur: cur}
+	if cur == nil {
+		return c
+	}
+	c.Deltas = make([]Delta, len(cur.Processes))
+	d := differ{prev: prev, cur: cur, slab: make([]ThreadDelta, threadTotal(cur))}
+	if prev == nil {
+		for i, p := range cur.Processes {
+			d.first(&c.Deltas[i], p, NeedsTwoSamples)
+		}
+		return c
+	}
+	c.Interval = time.Duration(cur.MonoNS - prev.MonoNS)
+	c.Host = diffHost(&prev.Host, &cur.Host, c.Interval)
+	j := 0
+	for i, p := range cur.Processes {
+		for j < len(prev.Processes) && prev.Processes[j].ID.Compare(p.ID) < 0 {
+			c.Exited = append(c.Exited, prev.Processes[j])
+			j++
+		}
+		if j < len(prev.Processes) && prev.Processes[j].ID == p.ID {
+			d.both(&c.Deltas[i], j, i)
+			j++
+			continue
+		}
+		d.onlyNow(&c.Deltas[i], i)
+	}
+	c.Exited = append(c.Exited, prev.Processes[j:]...)
+	return c
 }
 
-// Of returns the delta of that process, or nil.
-func (c *Changes) Of(id ID) *Delta {
-	if c == nil || c.Cur == nil {
+func threadTotal(s *Snapshot) int {
+	n := 0
+	for _, p := range s.Processes {
+		n += len(p.Threads)
+	}
+	return n
+}
+
+// differ is the scratch of one Diff. The thread deltas of all processes are
+// cut from one slab.
+type differ struct {
+	prev, cur *Snapshot
+	slab      []ThreadDelta
+}
+
+func (d *differ) threads(p *Process) []ThreadDelta {
+	n := len(p.Threads)
+	if n == 0 {
 		return nil
 	}
-	if i := c.Cur.Index(id.PID); i >= 0 && c.Cur.Processes[i].ID == id {
-		return &c.Deltas[i]
+	out := d.slab[:n:n]
+	d.slab = d.slab[n:]
+	return out
+}
+
+func (s *Snapshot) readAt(i int) int64 {
+	if i < len(s.ReadAt) && s.ReadAt[i] != 0 {
+		return s.ReadAt[i]
 	}
-	return nil
+	return s.MonoNS
 }
 
-// Delta is the change of one process over its own interval. All rates are per
-// second of monotonic time between the two reads of that very process;
-// percentages are of one CPU, so four busy threads give 400.
-type Delta struct {
-	ID       ID
-	Interval time.Duration // between the two reads of this process
-	Born     bool          // started after the previous sample: its counters are its delta
-	Execed   bool          // executed another program meanwhile
-	Reset    bool          // a counter went back: deltas of the counters concerned are unknown
-
-	CPUPercent    Known[float64] // process CPU time
-	UserPercent   Known[float64]
-	SystemPercent Known[float64]
-	// Shares of the interval, summed over the threads (process_live).
-	RunningPercent, ReadyPercent, BlockedPercent Known[float64]
-	VoluntaryRate, InvoluntaryRate               Known[float64]
-	MinorFaultRate, MajorFaultRate               Known[float64]
-	ReadRate, WriteRate                          Known[float64] // storage bytes per second
-	Migrations                                   Known[uint64]  // changes of the last CPU seen between samples: a floor
-	Parallelism                                  Known[float64] // mean number of its threads running at once
-	RSSGrowth                                    Known[int64]   // bytes since the previous sample
-
-	// Threads[i] belongs to Process.Threads[i]; nil when they were not read.
-	Threads                    []ThreadDelta
-	BornThreads, ExitedThreads []ThreadID
+// bornSince reports whether a task that is absent from prev, with that start
+// time, started after prev was taken. Start times are cut to whole ticks.
+func bornSince(prev *Snapshot, start uint64) bool {
+	at := bootInstant(prev)
+	return at > 0 && int64(start+1)*int64(clockTick) > at
 }
 
-// ThreadDelta is the change of one thread.
-type ThreadDelta struct {
-	ID                                           ThreadID
-	Born                                         bool
-	Reset                                        bool
-	RunningPercent, ReadyPercent, BlockedPercent Known[float64]
-	// PendingReady: in state R while run and wait time stood still, so it is
-	// waiting for a CPU right now; ReadyPercent includes that wait although
-	// the kernel has not booked it yet.
-	PendingReady                   bool
-	CPUPercent                     Known[float64]
-	VoluntaryRate, InvoluntaryRate Known[float64]
-	Migrations                     Known[uint64]
-	MinorFaultRate, MajorFaultRate Known[float64]
+// bootInstant is the CLOCK_BOOTTIME instant of a snapshot, 0 when unknown.
+func bootInstant(s *Snapshot) int64 {
+	if s.BootNS > 0 {
+		return s.BootNS
+	}
+	if boot, ok := s.Host.BootTime.Get(); ok {
+		return int64(s.Taken.Sub(boot))
+	}
+	return 0
 }
 
-// HostDelta are rates of the machine.
-type HostDelta struct {
-	CPUPercent Known[float64]   // busy, of all CPUs together (0…100)
-	PerCPU     []Known[float64] // busy, 0…100 each
-	SwitchRate Known[float64]   // context switches per second
-	ForkRate   Known[float64]   // new tasks per second
+// lived is how long a task started at start had lived when process i of the
+// current snapshot was read, at most the interval since prev.
+func (d *differ) lived(start uint64, i int) time.Duration {
+	at := bootInstant(d.cur) + d.cur.readAt(i) - d.cur.MonoNS
+	return max(0, min(d.sincePrev(i), time.Duration(at-int64(start)*int64(clockTick))))
+}
+
+// sincePrev is the interval of a task that was born since prev.
+func (d *differ) sincePrev(i int) time.Duration {
+	return max(1, time.Duration(d.cur.readAt(i)-d.prev.MonoNS))
+}
+
+// first fills the delta of a process that has no past, for the given reason.
+func (d *differ) first(out *Delta, p *Process, why Why) {
+	*out = unknownDelta(p.ID, why)
+	out.Threads = d.threads(p)
+	for k := range out.Threads {
+		out.Threads[k] = unknownThreadDelta(p.Threads[k].ID, why)
+	}
+}
+
+func unknownDelta(id ID, why Why) Delta {
+	f := Unknown[float64](why)
+	return Delta{
+		ID: id, CPUPercent: f, UserPercent: f, SystemPercent: f,
+		RunningPercent: f, ReadyPercent: f, BlockedPercent: f, VoluntaryRate: f, InvoluntaryRate: f,
+		MinorFaultRate: f, MajorFaultRate: f, ReadRate: f, WriteRate: f, Parallelism: f,
+		Migrations: Unknown[uint64](why), RSSGrowth: Unknown[int64](why),
+	}
+}
+
+func unknownThreadDelta(id ThreadID, why Why) ThreadDelta {
+	f := Unknown[float64](why)
+	return ThreadDelta{
+		ID: id, RunningPercent: f, ReadyPercent: f, BlockedPercent: f, CPUPercent: f,
+		VoluntaryRate: f, InvoluntaryRate: f, MinorFaultRate: f, MajorFaultRate: f,
+		Migrations: Unknown[uint64](why),
+	}
+}
+
+func (d *differ) onlyNow(out *Delta, i int) {
+	p := d.cur.Processes[i]
+	if !bornSince(d.prev, p.ID.Start) {
+		d.first(out, p, SeenLate)
+		return
+	}
+	*out = Delta{ID: p.ID, Born: true, Interval: d.sincePrev(i)}
+	zero := zeroOf(p)
+	d.counters(out, &zero, p)
+	out.RSSGrowth = growth(Know(uint64(0)), p.RSSBytes)
+	out.Threads = d.threads(p)
+	for k := range p.Threads {
+		t := &p.Threads[k]
+		d.bornThread(&out.Threads[k], t, i)
+		out.BornThreads = append(out.BornThreads, t.ID)
+	}
+	sumThreads(out, p)
+}
+
+// zeroOf is the past of a process that was just born: everything that is known
+// now was zero.
+func zeroOf(p *Process) Process {
+	z := func(k Known[uint64]) Known[uint64] { return Known[uint64]{Why: k.Why} }
+	return Process{
+		ID: p.ID, UserNS: z(p.UserNS), SystemNS: z(p.SystemNS), CPUTimeNS: z(p.CPUTimeNS),
+		Switches:    Switches{Voluntary: z(p.Switches.Voluntary), Involuntary: z(p.Switches.Involuntary)},
+		MinorFaults: z(p.MinorFaults), MajorFaults: z(p.MajorFaults),
+		ReadBytes: z(p.ReadBytes), WriteBytes: z(p.WriteBytes),
+	}
+}
+
+func (d *differ) both(out *Delta, j, i int) {
+	p, q := d.cur.Processes[i], d.prev.Processes[j]
+	*out = Delta{ID: p.ID, Interval: time.Duration(d.cur.readAt(i) - d.prev.readAt(j))}
+	if out.Interval <= 0 {
+		d.first(out, p, NeedsTwoSamples)
+		return
+	}
+	d.counters(out, q, p)
+	out.Execed = p != q && execed(q, p)
+	out.RSSGrowth = growth(q.RSSBytes, p.RSSBytes)
+	out.Threads = d.threads(p)
+	switch {
+	case p == q:
+		for k := range p.Threads {
+			diffThread(&out.Threads[k], &p.Threads[k], &p.Threads[k], out.Interval)
+		}
+	case q.Threads == nil:
+		for k := range p.Threads {
+			if bornSince(d.prev, p.Threads[k].ID.Start) {
+				d.bornThread(&out.Threads[k], &p.Threads[k], i)
+				continue
+			}
+			out.Threads[k] = unknownThreadDelta(p.Threads[k].ID, NeedsTwoSamples)
+		}
+	default:
+		d.mergeThreads(out, q, p, i)
+	}
+	sumThreads(out, p)
+}
+
+// counters fills the rates of the counters of the whole process.
+func (d *differ) counters(out *Delta, q, p *Process) {
+	dt := out.Interval
+	r := rater{dt: dt, reset: &out.Reset}
+	out.CPUPercent = r.percent(q.CPUTimeNS, p.CPUTimeNS)
+	if d.prev.Want&WantCPUClock != d.cur.Want&WantCPUClock && !out.Born {
+		// One of the two was counted in ticks, the other by the clock.
+		out.CPUPercent = r.percent(ticks(q), ticks(p))
+	}
+	out.UserPercent = r.percent(q.UserNS, p.UserNS)
+	out.SystemPercent = r.percent(q.SystemNS, p.SystemNS)
+	out.VoluntaryRate = r.rate(q.Switches.Voluntary, p.Switches.Voluntary)
+	out.InvoluntaryRate = r.rate(q.Switches.Involuntary, p.Switches.Involuntary)
+	out.MinorFaultRate = r.rate(q.MinorFaults, p.MinorFaults)
+	out.MajorFaultRate = r.rate(q.MajorFaults, p.MajorFaults)
+	out.ReadRate = r.rate(q.ReadBytes, p.ReadBytes)
+	out.WriteRate = r.rate(q.WriteBytes, p.WriteBytes)
+}
+
+func ticks(p *Process) Known[uint64] {
+	if !p.UserNS.OK() {
+		return p.UserNS
+	}
+	return Known[uint64]{V: p.UserNS.V + p.SystemNS.V, Why: p.SystemNS.Why}
+}
+
+// execed reports whether the process runs another program than before: the
+// program file changed, or the place of its code or of its stack, which every
+// execve draws anew (both are 0 or 1 where we may not see them).
+func execed(q, p *Process) bool {
+	if q.Exe.OK() && p.Exe.OK() && q.Exe.V != p.Exe.V {
+		return true
+	}
+	moved := func(a, b Known[uint64]) bool {
+		return a.OK() && b.OK() && a.V > 1 && b.V > 1 && a.V != b.V
+	}
+	return moved(q.StartCode, p.StartCode) || moved(q.StartStack, p.StartStack)
+}
+
+func growth(a, b Known[uint64]) Known[int64] {
+	switch {
+	case !b.OK():
+		return Unknown[int64](b.Why)
+	case !a.OK():
+		return Unknown[int64](NeedsTwoSamples)
+	}
+	return Know(int64(b.V - a.V))
+}
+
+// rater turns two readings of a counter into a rate.
+type rater struct {
+	dt    time.Duration
+	reset *bool
+}
+
+// delta is b-a; unknown when either is, or when the counter went back.
+func (r rater) delta(a, b Known[uint64]) (uint64, Why) {
+	switch {
+	case !b.OK():
+		return 0, b.Why
+	case !a.OK():
+		return 0, NeedsTwoSamples
+	case r.dt <= 0:
+		return 0, NeedsTwoSamples
+	case b.V < a.V:
+		*r.reset = true
+		return 0, WasReset
+	}
+	return b.V - a.V, OK
+}
+
+func (r rater) rate(a, b Known[uint64]) Known[float64] {
+	n, why := r.delta(a, b)
+	if why != OK {
+		return Unknown[float64](why)
+	}
+	return Know(float64(n) / r.dt.Seconds())
+}
+
+// percent is for counters of nanoseconds.
+func (r rater) percent(a, b Known[uint64]) Known[float64] {
+	n, why := r.delta(a, b)
+	if why != OK {
+		return Unknown[float64](why)
+	}
+	return Know(100 * float64(n) / float64(r.dt))
 }

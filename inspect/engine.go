@@ -53,9 +53,6 @@ func (r *Reader) Resolve(pid int) (ID, error) { return ID{}, errNotBuilt }
 // Close releases descriptors and workers.
 func (r *Reader) Close() error { return nil }
 
-// Diff compares two snapshots; prev may be nil. Pure.
-func Diff(prev, cur *Snapshot) *Changes { return &Changes{Prev: prev, Cur: cur} }
-
 // Sampler reads at an interval and publishes the latest Frame.
 type Sampler struct{}
 
