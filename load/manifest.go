@@ -29,6 +29,15 @@ type ManifestThread struct {
 	Report Report `json:"report"`
 }
 
+// The values of Report.Phase.
+const (
+	ReportBorn uint32 = iota
+	ReportReady
+	ReportRunning
+	ReportParked
+	ReportEnded
+)
+
 // Report is what a worker thread says of itself. Counters are differences
 // over its operations unless they say otherwise.
 type Report struct {

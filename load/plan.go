@@ -94,6 +94,9 @@ const (
 	WhenParked When = "parked" // after the operations, parked
 	WhenDelta  When = "delta"  // parked minus ready
 	WhenGone   When = "gone"   // after the end
+	// WhenLiveDelta is the last live sample minus the first: what happened
+	// while nothing but the operations could happen.
+	WhenLiveDelta When = "live_delta"
 )
 
 // Promise is one checkable fact about one task, the whole tree, or the host.
@@ -123,17 +126,4 @@ type Promise struct {
 	Slot    int    `json:"slot,omitempty"`
 	Because string `json:"because"`
 	Needs   string `json:"needs,omitempty"` // capability id
-}
-
-// Formula is Const + Σ Factor × Report[Key], over the self-report of the
-// promise's thread (summed over the process, or the tree, for those subjects).
-type Formula struct {
-	Const float64 `json:"const"`
-	Terms []Term  `json:"terms,omitempty"`
-}
-
-// Term is one summand of a Formula.
-type Term struct {
-	Key    string  `json:"key"`
-	Factor float64 `json:"factor"`
 }

@@ -9,6 +9,9 @@ type Scenario struct {
 	Teaches string // two or three plain sentences
 	Params  []Param
 	Needs   []string // capability ids
+	// Quick are the arguments with which `load verify` runs it: as short and
+	// small as the promises allow.
+	Quick []string
 	// Build makes the plan from checked values. Pure.
 	Build func(Values) (*Plan, error)
 }
@@ -34,6 +37,7 @@ type Param struct {
 	Kind     ParamKind
 	Default  string
 	Min, Max float64 // in the base unit: count, ns, bytes, percent, Hz
+	Step     float64 // values must be a multiple of it; 0: any
 	Enum     []string
 	Doc      string
 }

@@ -7,6 +7,7 @@ type Values struct {
 	text map[string]string
 	num  map[string]float64
 	list map[string][]int
+	set  map[string]bool
 }
 
 // Int, Duration, Bytes, Percent, Rate, Text and CPUs give a value in its base
@@ -21,3 +22,13 @@ func (v Values) CPUs(name string) []int             { return v.list[name] }
 
 // Texts gives every parameter as it would be written, defaults included.
 func (v Values) Texts() map[string]string { return v.text }
+
+// Given says whether the parameter was written out rather than defaulted.
+func (v Values) Given(name string) bool { return v.set[name] }
+
+func newValues() Values {
+	return Values{
+		text: map[string]string{}, num: map[string]float64{},
+		list: map[string][]int{}, set: map[string]bool{},
+	}
+}

@@ -1,0 +1,60 @@
+package load
+
+import (
+	"errors"
+	"time"
+)
+
+func scDuty() Scenario {
+	return Scenario{
+		Name:  "duty",
+		Title: "A known share of CPU time",
+		Teaches: "In every period each worker computes for a fixed share of it and sleeps for the rest, so its CPU time is known to a fraction of a percent. " +
+			"It measures the work by its own CPU clock: being preempted makes it late, not less busy.",
+		Params: []Param{
+			asParam(), workersParam("1", 1, 256),
+			{Name: "percent", Kind: ParamPercent, Default: "30%", Min: 1, Max: 95, Doc: "share of one CPU that each worker uses"},
+			{Name: "period", Kind: ParamDuration, Default: "20ms", Min: 1e6, Max: 10e9, Doc: "length of one period"},
+			secondsParam("how long they do so"), cpusParam(""),
+		},
+		Quick: []string{"seconds=1500ms"},
+		Build: buildDuty,
+	}
+}
+
+func buildDuty(v Values) (*Plan, error) {
+	period, percent := v.Duration("period"), v.Percent("percent")
+	periods := uint64(v.Duration("seconds") / period)
+	if periods == 0 {
+		return nil, errors.New("seconds is shorter than one period")
+	}
+	burn := time.Duration(float64(period) * percent / 100)
+	p := newPlan("duty", v)
+	workers := p.crew(v.Text("as"), v.Int("workers"), func(int) ThreadPlan {
+		return ThreadPlan{CPUs: v.CPUs("cpus"), Ops: []Op{{Kind: OpDuty, A: periods, B: uint64(period), C: uint64(burn)}}}
+	})
+	p.voluntary("one blocking sleep at the end of each period, less those that were over already, and one final park",
+		p.periodic(float64(periods)))
+	cpu := float64(periods) * float64(burn)
+	for _, s := range workers {
+		self := Formula{}.Plus(1, "cpu_ns")
+		p.promise(Promise{
+			Process: s.process, Thread: s.thread, Field: "run_ns", Scope: "thread", Kind: Equality, When: WhenDelta,
+			Expect: Exactly(cpu), Self: &self, TolRel: dutyPrecision, TolAbs: bookingSlackNS,
+			Because: "the worker burns its share of every period by its own CPU clock, however often it is preempted",
+		})
+		p.promise(Promise{
+			Process: s.process, Thread: s.thread, Field: "running_percent", Scope: "thread", Kind: Statistical, When: WhenLiveDelta,
+			Expect: Exactly(percent), TolAbs: 1, TolRel: 0.1,
+			Because: "the share of a window that need not begin and end with a period, and moves when others take the CPU",
+		})
+		p.booking(s)
+	}
+	p.Budget.CPUs = float64(len(workers)) * percent / 100
+	return p.finish(), nil
+}
+
+// dutyPrecision is the largest relative error of a duty cycle that is measured
+// against the thread's CPU clock from the start, so that errors do not add up
+// (reference: +0.001 … +0.023 %).
+const dutyPrecision = 0.001

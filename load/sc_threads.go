@@ -1,0 +1,99 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+func scThreads() Scenario {
+	return Scenario{
+		Name:  "threads",
+		Title: "One process with a known number of named threads",
+		Teaches: "A process always has one thread, the main thread, and may start more; all of them share its PID and have a TID each. " +
+			"The names are given by the threads themselves. Every thread waits, so the process uses no CPU.",
+		Params: []Param{
+			workersParam("4", 1, maxWorkers),
+			{Name: "names", Kind: ParamText, Default: "", Max: 4096, Doc: "names of the workers, with commas between, at most 15 bytes each; those left over are numbered"},
+			secondsParam("how long they wait"),
+			cpusParam(""),
+		},
+		Quick: []string{"seconds=400ms", "workers=16", "names=reader,writer,logger"},
+		Build: buildThreads,
+	}
+}
+
+// maxComm is the longest task name the kernel keeps (TASK_COMM_LEN less the
+// end mark).
+const maxComm = 15
+
+func buildThreads(v Values) (*Plan, error) {
+	names, err := splitNames(v.Text("names"))
+	if err != nil {
+		return nil, err
+	}
+	n := v.Int("workers")
+	if !v.Given("workers") && len(names) > 0 {
+		n = len(names)
+	}
+	if len(names) > n {
+		return nil, fmt.Errorf("names has %d names for workers=%d", len(names), n)
+	}
+	p := newPlan("threads", v)
+	p.crew(asThreads, n, func(i int) ThreadPlan {
+		t := ThreadPlan{Name: fmt.Sprintf("worker-%03d", i), CPUs: v.CPUs("cpus"), Ops: []Op{hold(v)}}
+		if i < len(names) {
+			t.Name = names[i]
+		}
+		return t
+	})
+	p.Parameters["workers"] = fmt.Sprint(n)
+	p.waits()
+	return p.finish(), nil
+}
+
+func splitNames(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	names := strings.Split(text, ",")
+	for _, name := range names {
+		if name == "" || len(name) > maxComm || strings.ContainsRune(name, 0) {
+			return nil, fmt.Errorf("names: %q is not 1 to %d bytes long", name, maxComm)
+		}
+	}
+	return names, nil
+}
+
+func hold(v Values) Op { return Op{Kind: OpHold, A: uint64(v.Duration("seconds"))} }
+
+// waits promises what is true of tasks that do nothing but wait: one blocking
+// wait, one final park, and nothing at all in between.
+func (p *Plan) waits() {
+	p.voluntary("one wait for the end, one final park", func(s site) Formula {
+		if len(p.Processes[s.process].Threads[s.thread].Ops) > 0 {
+			return Exactly(1)
+		}
+		return Formula{}
+	})
+	p.promise(Promise{
+		Process: -1, Thread: -1, Field: "state_all", Scope: "subtree", Kind: Equality, When: WhenLive,
+		ExpectText: "S", Because: "every task is blocked until the end",
+	})
+	for i, q := range p.Processes {
+		for j := range q.Threads {
+			for _, field := range []string{"voluntary_switches", "involuntary_switches", "minor_faults"} {
+				p.promise(Promise{
+					Process: i, Thread: j, Field: field, Scope: "thread", Kind: Equality, When: WhenLiveDelta,
+					Because: "a blocked task neither runs nor is switched",
+				})
+			}
+		}
+		p.promise(Promise{
+			Process: i, Thread: -1, Field: "run_ns", Scope: "process_live", Kind: Equality, When: WhenLiveDelta,
+			Because: "blocked tasks use no CPU at all",
+		})
+	}
+}
+
+var errOneCPU = errors.New("cpus must name exactly one CPU (example: cpus=0)")
