@@ -107,3 +107,15 @@ type Namespace struct {
 	Type  string
 	Inode uint64
 }
+
+// Add sums two sizes member by member.
+func (a SegmentMem) Add(b SegmentMem) SegmentMem {
+	return SegmentMem{
+		Size: a.Size + b.Size, RSS: a.RSS + b.RSS, PSS: a.PSS + b.PSS,
+		PrivateClean: a.PrivateClean + b.PrivateClean, PrivateDirty: a.PrivateDirty + b.PrivateDirty,
+		SharedClean: a.SharedClean + b.SharedClean, SharedDirty: a.SharedDirty + b.SharedDirty,
+		Referenced: a.Referenced + b.Referenced, Anonymous: a.Anonymous + b.Anonymous,
+		AnonHuge: a.AnonHuge + b.AnonHuge, Hugetlb: a.Hugetlb + b.Hugetlb,
+		Swap: a.Swap + b.Swap, SwapPSS: a.SwapPSS + b.SwapPSS, Locked: a.Locked + b.Locked,
+	}
+}
