@@ -1,9 +1,31 @@
 // Package verify compares what a load promised and reported with what the
 // inspector saw. It is pure: (manifest, samples) → verdicts. It is the only
 // package that sees both load and inspect.
+//
+// # How a check is decided
+//
+// Every promise has up to three sources: the expected value (computed before
+// the run, or from the worker's report where the promise says so), what the
+// worker reports of itself, and what was observed from outside. A check passes
+// when observation and self-report both lie within the tolerance.
+//
+//   - A missed equality or identity fails, however busy the machine is.
+//   - A missed statistical or bound check fails, unless others used more than
+//     [NoiseGatePercent] of the CPUs the load runs on, or that is not known:
+//     then it is undecided, and names who it was.
+//   - A task that is missing from a sample in which it must be fails its checks.
+//   - A value the inspector does not know leaves the check skipped when a
+//     capability or permission is lacking, and undecided otherwise, with the
+//     inspector's reason.
+//
+// The verdict of a run is its worst check: fail, undecided, skipped, pass.
+// Processes and threads are known by (pid, start): a reused number is not the
+// task that was promised.
 package verify
 
 import (
+	"fmt"
+
 	"taskscope/inspect"
 	"taskscope/load"
 )
@@ -20,9 +42,27 @@ const (
 	Pending   Verdict = "pending"
 )
 
+// severity orders verdicts; the worst check decides a run.
+func (v Verdict) severity() int {
+	switch v {
+	case Fail:
+		return 4
+	case Pending:
+		return 3
+	case Undecided:
+		return 2
+	case Skipped:
+		return 1
+	}
+	return 0
+}
+
 // Sample is one snapshot with the phase of the run in which it was taken.
 type Sample struct {
 	Phase load.When
+	// Wide marks a snapshot of the whole host with few values of each process:
+	// it tells who else used the CPUs and who is still alive, nothing more.
+	Wide bool
 	*inspect.Snapshot
 }
 
@@ -33,6 +73,7 @@ type Check struct {
 	Field        string  `json:"field"`
 	Scope        string  `json:"scope"`
 	Kind         string  `json:"kind"`
+	When         string  `json:"when"`
 	Expected     any     `json:"expected"`
 	SelfReported any     `json:"self_reported"`
 	Observed     any     `json:"observed"`
@@ -48,19 +89,6 @@ type LeftBehind struct {
 	Processes int `json:"processes"`
 	Files     int `json:"files"`
 	Cgroups   int `json:"cgroups"`
-}
-
-// NoisyTask is somebody else's task that used the CPUs meanwhile.
-type NoisyTask struct {
-	PID        int     `json:"pid"`
-	Comm       string  `json:"comm"`
-	CPUPercent float64 `json:"cpu_percent"`
-}
-
-// Noise is the CPU others used during the measured phase, of one CPU.
-type Noise struct {
-	OtherCPUPercent *float64    `json:"other_cpu_percent"`
-	Tasks           []NoisyTask `json:"tasks,omitempty"`
 }
 
 // Result of one run: the JSON of `load verify`.
@@ -79,5 +107,81 @@ type Result struct {
 
 // Judge judges every promise of the manifest's plan against the samples.
 // left is nil while the run is still going: then promises whose phase has not
-// come are Pending.
-func Judge(m *load.Manifest, samples []Sample, left *LeftBehind) *Result { return &Result{} }
+// come are Pending. Pure; the manifest and the samples are only read.
+func Judge(m *load.Manifest, samples []Sample, left *LeftBehind) *Result {
+	r := &Result{RunID: m.RunID, Verdict: Undecided, Why: "there is no plan to judge by", Manifest: m, LeftBehind: left}
+	if m.Plan == nil {
+		return r
+	}
+	r.Scenario, r.Parameters, r.Tier = m.Plan.Scenario, m.Plan.Parameters, m.Plan.Tier
+	j := newJudge(m, samples, left)
+	r.Noise = j.noise.Noise
+	for i := range m.Plan.Promises {
+		r.Checks = append(r.Checks, j.check(&m.Plan.Promises[i]))
+	}
+	r.Checks = append(r.Checks, j.errors()...)
+	if left != nil {
+		r.Checks = append(r.Checks, nothingLeft(left))
+	}
+	r.Verdict, r.Why = worst(r.Checks)
+	return r
+}
+
+// worst is the verdict of a run with these checks, and the reason of its first
+// check with that verdict.
+func worst(checks []Check) (Verdict, string) {
+	if len(checks) == 0 {
+		return Undecided, "nothing was promised"
+	}
+	w := &checks[0]
+	n := 0
+	for i := range checks {
+		if checks[i].Verdict.severity() > w.Verdict.severity() {
+			w, n = &checks[i], 0
+		}
+		if checks[i].Verdict == w.Verdict {
+			n++
+		}
+	}
+	if w.Verdict == Pass {
+		return Pass, ""
+	}
+	why := fmt.Sprintf("%s: %s: %s", w.Subject, w.Field, w.Why)
+	if n > 1 {
+		why += fmt.Sprintf(" (and %d more)", n-1)
+	}
+	return w.Verdict, why
+}
+
+// nothingLeft is the last check of every run.
+func nothingLeft(l *LeftBehind) Check {
+	n := l.Processes + l.Files + l.Cgroups
+	c := Check{
+		Subject: "run", Field: "left_behind", Scope: "subtree", Kind: string(load.Equality), When: string(load.WhenGone),
+		Expected: 0.0, Observed: float64(n), Verdict: Pass, Because: "a run leaves nothing behind", Source: "runner",
+	}
+	if n != 0 {
+		c.Verdict = Fail
+		c.Why = fmt.Sprintf("left behind: %d processes, %d files, %d control groups", l.Processes, l.Files, l.Cgroups)
+	}
+	return c
+}
+
+// errors adds a failed check for every worker that reports an error.
+func (j *judge) errors() []Check {
+	var out []Check
+	for i := range j.m.Processes {
+		for k := range j.m.Processes[i].Threads {
+			t := &j.m.Processes[i].Threads[k]
+			if t.Report.Errno == 0 {
+				continue
+			}
+			out = append(out, Check{
+				Subject: j.subject(i, k), Field: "errno", Scope: "thread", Kind: string(load.Equality), When: string(load.WhenParked),
+				Expected: 0.0, SelfReported: float64(t.Report.Errno), Verdict: Fail,
+				Because: "no operation of the worker fails", Why: fmt.Sprintf("the worker reports error number %d", t.Report.Errno), Source: "report",
+			})
+		}
+	}
+	return out
+}
