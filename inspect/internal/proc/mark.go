@@ -1,0 +1,98 @@
+package proc
+
+// A mark tells the watching goroutine what a Reader is inside of: a sequence
+// number, so that standing still can be told from coming back, the PID, and the
+// file; FileNone between two files. The lowest bit is set by the watcher: "I
+// have told the guard that this read stands still", so that whoever leaves the
+// read knows that it has to tell the guard.
+const (
+	markTold     = 1
+	markFileBits = 6
+	markPIDBits  = 31
+	markFile     = 1
+	markPID      = markFile + markFileBits
+	markSeq      = markPID + markPIDBits
+)
+
+func newMark(seq uint64, pid int, f File) uint64 {
+	return seq<<markSeq | uint64(pid)<<markPID | uint64(f)<<markFile
+}
+
+func markOf(m uint64) (pid int, f File) {
+	return int(m >> markPID & (1<<markPIDBits - 1)), File(m >> markFile & (1<<markFileBits - 1))
+}
+
+// enter announces a read, or refuses it.
+func (r *Reader) enter(pid int, f File) error {
+	r.files++
+	if r.guard == nil {
+		return nil
+	}
+	if r.stopped.Load() || r.guard.refuses(pid, f) {
+		return ErrStuck
+	}
+	r.seq++
+	r.now.Store(newMark(r.seq, pid, f))
+	return nil
+}
+
+// leave ends what enter announced.
+func (r *Reader) leave() {
+	if r.guard == nil {
+		return
+	}
+	old := r.now.Swap(newMark(r.seq, 0, FileNone))
+	if old&markTold != 0 {
+		r.guard.release(markOf(old))
+	}
+}
+
+// watch is the watching goroutine's memory of one Reader.
+type watch struct {
+	r     *Reader
+	seen  uint64 // the last mark
+	ticks int    // looks in a row that found that mark
+}
+
+// look returns whether the Reader is inside a file, and counts how often in a
+// row it was found inside the same read.
+func (w *watch) look() bool {
+	m := w.r.now.Load()
+	_, f := markOf(m)
+	switch {
+	case f == FileNone:
+		w.seen, w.ticks = m, 0
+		return false
+	case m != w.seen:
+		w.seen, w.ticks = m, 0
+	default:
+		w.ticks++
+	}
+	return true
+}
+
+// suspect tells the guard that the read seen last stands still. False: it has
+// moved on in the meantime, and nothing was told.
+func (w *watch) suspect() bool {
+	if w.seen&markTold != 0 {
+		return w.r.now.Load() == w.seen
+	}
+	pid, f := markOf(w.seen)
+	if f == FileNone {
+		return false
+	}
+	w.r.guard.enter(pid, f)
+	if !w.r.now.CompareAndSwap(w.seen, w.seen|markTold) {
+		w.r.guard.release(pid, f)
+		return false
+	}
+	w.seen |= markTold
+	return true
+}
+
+// giveUp tells the guard that nobody waits for the suspected read any more, and
+// makes the Reader refuse whatever its goroutine wants to read after it.
+func (w *watch) giveUp() {
+	w.r.stopped.Store(true)
+	w.r.guard.strike(markOf(w.seen))
+}
