@@ -1,36 +1,78 @@
 // Package spawn starts what a load.Plan describes, lets it run, and leaves
 // nothing behind. It knows nothing of the inspector.
 //
+//	Plan → validate, budget → arena (memfd) ─┐
+//	image (memfd) → root process ────────────┴→ forks and clones the plan
+//	  → every task ready, seen asleep at the gate      Start returns
+//	  → Release opens the gate; operations; self-report
+//	  → every task parked, seen asleep                 Wait returns
+//	  → Stop: release, SIGKILL through pidfds, reap, count what is left
+//
+// # What ends a run
+//
+// Stop; the death of the controller (parent-death signals down the tree, end
+// of file on a liveness pipe in every parked task); a deadline in every wait
+// and every loop; a CPU limit; and a kernel timer that kills each process a
+// little after the deadline. Any one of them is enough.
+//
+// # What the counters mean
+//
+// Report counters are about the operations only, except Bytes and Slots, which
+// include the set-up. Waits counts every blocking call that the operations
+// made (sleeps, holds), and one for each spurious return of a park: so the
+// voluntary switches that an observer sees between "ready" and "parked" are
+// Waits + 1. While operations run, Loops, Late, Waits, Bytes and (for OpDuty)
+// CPUNS are live; the others appear when the thread parks.
+//
+// # Order of set-up
+//
+// A process runs its leader's set-up operations, then forks its children in
+// plan order (they inherit what the leader mapped), then clones its threads,
+// each of which runs its own set-up; scheduling attributes come last.
+//
 // # Concurrency
 //
 // A Run may be used from several goroutines. Its workers are tied to a
 // goroutine owned by the package, locked to a thread that lives as long as the
-// run (parent-death signals are per thread).
+// run (parent-death signals are per thread). While any run is alive, the
+// process is a child subreaper, so that it can reap workers whose parent died.
 package spawn
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"time"
 
 	"taskscope/load"
+	"taskscope/load/spawn/native"
 )
 
 // Limits bound what a run may use; zero values mean the defaults computed from
 // this machine.
 type Limits struct {
 	MaxTasks  int
-	MaxMemory uint64
+	MaxMemory uint64 // bytes
+	// Realtime permits the policies FIFO and RR, on one CPU only.
+	Realtime bool
 }
 
 // Options of a run.
 type Options struct {
-	RunID  string // generated when empty
-	Tier   string // "native", "go"; empty: native where an image exists
+	RunID  string // generated when empty; letters, digits and "-"
+	Tier   string // "native", "go"; empty: as the plan says, else native where an image exists
 	Limits Limits
+	// Lifetime bounds the run beyond the plan's duration; 0 means one hour.
+	Lifetime time.Duration
 }
 
-// ErrBudget wraps a refusal: the plan wants more than the limits allow.
-var ErrBudget = errors.New("above the limit")
+// The tiers.
+const (
+	TierNative = "native"
+	TierGo     = "go"
+)
 
 // LeftBehind counts what a finished run left; all zero is the only good answer.
 type LeftBehind struct {
@@ -39,40 +81,63 @@ type LeftBehind struct {
 	Cgroups   int `json:"cgroups"`
 }
 
-var errNotBuilt = errors.New("spawn: under construction")
-
-// Run is one started workload.
-type Run struct{}
+var runIDPattern = regexp.MustCompile(`^[a-zA-Z0-9-]{1,48}$`)
 
 // Start starts the plan and returns when every task is parked at the gate.
 // Errors wrap ErrBudget for refusals; whatever had been started is gone again.
-func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) { return nil, errNotBuilt }
+func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
+	tier, err := chooseTier(p, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.RunID == "" {
+		o.RunID = newRunID()
+	}
+	if !runIDPattern.MatchString(o.RunID) {
+		return nil, fmt.Errorf("%w: run id %q: want letters, digits and \"-\", at most 48", load.ErrUsage, o.RunID)
+	}
+	if o.Lifetime <= 0 {
+		o.Lifetime = defaultLifetime
+	}
+	if err := validate(p); err != nil {
+		return nil, err
+	}
+	if err := checkBudget(p, o.Limits, hostLimits()); err != nil {
+		return nil, err
+	}
+	plan := *p
+	plan.Tier = tier
+	r := newRun(&plan, o, tier)
+	if err := r.start(ctx); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.Scenario, err)
+	}
+	return r, nil
+}
 
-// ID is the run id; RootPID the root of the tree.
-func (r *Run) ID() string   { return "" }
-func (r *Run) RootPID() int { return 0 }
+func chooseTier(p *load.Plan, o Options) (string, error) {
+	tier := o.Tier
+	if tier == "" {
+		tier = p.Tier
+	}
+	switch tier {
+	case "":
+		if native.Image() == nil {
+			return TierGo, nil
+		}
+		return TierNative, nil
+	case TierGo:
+		return tier, nil
+	case TierNative:
+		if native.Image() == nil {
+			return "", fmt.Errorf("%w: tier native: no worker image for this architecture; use tier=go", load.ErrUsage)
+		}
+		return tier, nil
+	}
+	return "", fmt.Errorf("%w: tier %q: want native or go", load.ErrUsage, tier)
+}
 
-// Manifest is a copy of the manifest as of now (reports are re-read).
-func (r *Run) Manifest() *load.Manifest { return nil }
-
-// Release opens the gate.
-func (r *Run) Release() error { return errNotBuilt }
-
-// Wait returns when every worker is parked after its operations, ctx ended, or
-// a worker died early (an error that says which and how).
-func (r *Run) Wait(ctx context.Context) error { return errNotBuilt }
-
-// Done is closed when no task of the run is alive any more.
-func (r *Run) Done() <-chan struct{} { return nil }
-
-// Stop ends the run: release, SIGTERM, then SIGKILL through pidfds, reap all,
-// and count what is left. It may be called at any time and more than once.
-func (r *Run) Stop(ctx context.Context) (LeftBehind, error) { return LeftBehind{}, errNotBuilt }
-
-// Sweep removes what a killed run left, by run id ("" for every run whose
-// controller is dead): through pidfds, never by name.
-func Sweep(ctx context.Context, runID string) (removed []int, err error) { return nil, errNotBuilt }
-
-// WorkerMain is the body of the Go tier's worker process (a hidden command of
-// the binary). It returns the exit code.
-func WorkerMain(args []string) int { return 2 }
+func newRunID() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,73 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrBudget wraps a refusal: the plan wants more than the limits allow.
+var ErrBudget = errors.New("above the limit")
+
+// ErrEnded says that the run is over.
+var ErrEnded = errors.New("the run has ended")
+
+// WorkerError is a step that a worker could not do. It unwraps to the error
+// number, so errors.Is(err, unix.EPERM) tells a missing privilege.
+type WorkerError struct {
+	Process int // index into the plan
+	Role    string
+	Thread  int // index into the process
+	Name    string
+	Step    string
+	Err     error
+}
+
+// Error names the task and the step.
+func (e *WorkerError) Error() string {
+	return fmt.Sprintf("process %d %q, thread %d %q: %s: %v", e.Process, e.Role, e.Thread, e.Name, e.Step, e.Err)
+}
+
+// Unwrap gives the error number.
+func (e *WorkerError) Unwrap() error { return e.Err }
+
+// DeathError is a process of the run that ended before it was released.
+type DeathError struct {
+	Process int // index into the plan
+	Role    string
+	PID     int
+	// Status is the wait status; meaningful only when Known.
+	Status unix.WaitStatus
+	Known  bool
+}
+
+// The worker's exit codes, as in native/worker.c.
+const (
+	exitOrphan   = 3
+	exitDeadline = 4
+	exitSetup    = 5
+	exitUsage    = 6
+)
+
+// Error says which process and how.
+func (e *DeathError) Error() string {
+	return fmt.Sprintf("process %d %q (pid %d) ended before it was released: %s", e.Process, e.Role, e.PID, e.how())
+}
+
+func (e *DeathError) how() string {
+	switch s := e.Status; {
+	case !e.Known:
+		return "wait status unknown (somebody else reaped it)"
+	case s.Signaled():
+		return "killed by " + unix.SignalName(s.Signal())
+	case s.ExitStatus() == exitDeadline:
+		return "its deadline had come"
+	case s.ExitStatus() == exitOrphan:
+		return "its controller or parent was gone"
+	case s.ExitStatus() == exitUsage:
+		return "it did not understand its arena"
+	default:
+		return fmt.Sprintf("exit status %d", s.ExitStatus())
+	}
+}

@@ -1,0 +1,97 @@
+//go:build ignore
+
+// The arena: the memory shared by the controller and every worker. It holds no
+// pointers. Package spawn declares the same structures; a test compares every
+// offset with what this program prints for --layout.
+
+enum {
+	ARENA_MAGIC = 0x61637374, // "tsca"
+	ARENA_VERSION = 1,
+	REPORT_SLOTS = 16,
+	CPU_WORDS = 16, // 1024 CPUs
+};
+
+// The file descriptors that the root is started with.
+enum { FD_ARENA = 3, FD_LIVE = 4, FD_GATE = 5, FD_RELEASE = 6, FD_NOTIFY = 7 };
+
+// Phases of a thread, as in load.Report.
+enum { PHASE_BORN, PHASE_READY, PHASE_RUNNING, PHASE_PARKED, PHASE_ENDED };
+
+// Steps that can fail, as named in package spawn.
+enum {
+	STEP_NONE, STEP_FORK, STEP_CLONE, STEP_STACK, STEP_AFFINITY, STEP_POLICY, STEP_NICE,
+	STEP_OPERATION, STEP_SETSID, STEP_LIMIT, STEP_TIMER,
+};
+
+enum {
+	OP_END, OP_SLEEP_REL, OP_SLEEP_ABS, OP_SPIN_CPU, OP_SPIN_WALL, OP_DUTY, OP_YIELD, OP_MAP,
+	OP_HEAP, OP_STACK, OP_HOLD, OP_MIGRATE,
+	// For the tests of the safety net only: ignore every deadline.
+	OP_TEST_WEDGE = 0x7e570001,
+	OP_TEST_SPIN = 0x7e570002,
+};
+
+struct header {
+	u32 magic, version;
+	u64 size;
+	u32 nprocs, nthreads, nops, controller_pid;
+	u64 procs_off, threads_off, ops_off, slots_off;
+	i64 deadline_ns; // CLOCK_MONOTONIC; nobody lives longer
+	i64 kill_ns;     // CLOCK_MONOTONIC; the kernel kills what still lives
+	u32 files_limit; // RLIMIT_NOFILE
+	u32 pad0;
+	u64 pad1[3];
+
+	// Written during the run.
+	i64 gate_ns;
+	u32 gate, stop;
+	u32 ready, parked;
+	u32 failed; // 0, or 1 once the fields below are being written, 2 when they are
+	u32 fail_thread;
+	u32 fail_step;
+	i32 fail_errno;
+	u32 fail_op;
+	u32 pad2;
+	u64 pad3;
+};
+
+struct process {
+	i32 parent;
+	u32 first_thread, nthreads;
+	i32 first_child, next_sibling;
+	u32 setsid;
+	u32 cpu_limit_s; // RLIMIT_CPU
+	u32 pid;         // written by the parent and by the process itself
+	u32 ppid;
+	u32 pad0;
+	u64 data_limit; // RLIMIT_DATA
+	u64 pad1[2];
+};
+
+struct thread {
+	char name[16];
+	u32 policy, rtprio;
+	i32 nice;
+	u32 pinned; // cpus is meant
+	u32 setup_first, setup_count, ops_first, ops_count;
+	u64 stack_bytes; // that the operations touch below the first page
+	u64 cpus[CPU_WORDS];
+	u64 pad0;
+};
+
+struct op {
+	u32 kind, pad0;
+	u64 a, b, c;
+};
+
+struct slot {
+	u32 phase, tid;
+	i32 err;
+	u32 used; // bit n: address[n] was reported
+	i64 start_ns, end_ns;
+	u64 cpu_ns, voluntary, involuntary, minor, major;
+	u64 loops, late, waits, acquired, bytes;
+	u64 park_voluntary; // RUSAGE_THREAD just before the newest park
+	u64 failed_op;      // 1 + index of the operation that failed
+	u64 address[REPORT_SLOTS];
+};
