@@ -52,7 +52,7 @@ func doctorJSON(caps []inspect.Capability) any {
 func (a *app) writeDoctor(caps []inspect.Capability) error {
 	t := table{columns: []column{{"STATE", true}, {"CAPABILITY", true}, {"WHY", true}, {"WHAT WOULD GIVE IT", true}}}
 	for _, c := range caps {
-		t.add(c.State, sanitize(c.Title), a.orDash(c.Reason), a.orDash(c.Remedy))
+		t.add(c.State, a.clean(c.Title), a.orDash(c.Reason), a.orDash(c.Remedy))
 	}
 	return t.write(a.stdout, a.stdout.width())
 }
@@ -62,7 +62,7 @@ func (a *app) orDash(s string) string {
 	if s == "" {
 		return a.unknown()
 	}
-	return sanitize(s)
+	return a.clean(s)
 }
 
 // unknown is how a value that is not known is shown.

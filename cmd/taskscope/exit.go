@@ -72,5 +72,5 @@ func report(stderr io.Writer, err error) int {
 
 // oneLine keeps hostile or long-winded text from becoming several lines.
 func oneLine(s string) string {
-	return sanitize(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+	return escapeText(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }

@@ -19,13 +19,16 @@ type jsonObject struct {
 	b    []byte
 	open bool // a member has been written
 	why  []jsonWhy
+	// reasons are entries of the why map that are written out already; each
+	// ends with a comma.
+	reasons []byte
 }
 
 type jsonWhy struct{ key, reason string }
 
 // begin starts an object at the end of b.
 func (o *jsonObject) begin(b []byte) {
-	o.b, o.open, o.why = append(b, '{'), false, o.why[:0]
+	o.b, o.open, o.why, o.reasons = append(b, '{'), false, o.why[:0], nil
 }
 
 // key starts a member; the value must follow.
@@ -170,6 +173,10 @@ func (o *jsonObject) element(fill func(*jsonObject)) {
 func (o *jsonObject) end() []byte {
 	o.key("why")
 	o.b = append(o.b, '{')
+	o.b = append(o.b, o.reasons...)
+	if len(o.reasons) > 0 && len(o.why) == 0 {
+		o.b = o.b[:len(o.b)-1]
+	}
 	for i, w := range o.why {
 		if i > 0 {
 			o.b = append(o.b, ',')

@@ -3,11 +3,13 @@ package main
 import (
 	"io"
 	"os"
-	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"taskscope/views/model"
 )
 
 // output is stdout. It remembers the first error of a write, so that a full
@@ -53,34 +55,35 @@ func isTerminal(stream any) bool {
 	return err == nil
 }
 
-// sanitize makes text of the kernel safe for a terminal: control characters,
-// invalid UTF-8 and characters that reorder others become \xNN or \uNNNN.
-func sanitize(s string) string {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7f {
-			return escape(s)
-		}
+// clean makes text of the kernel safe to print.
+func (a *app) clean(s string) string {
+	s = model.Sanitize(s)
+	if !a.ascii {
+		return s
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
-func escape(s string) string {
-	b := make([]byte, 0, len(s)+8)
+// escapeText makes text safe for a line without losing any of it: control
+// characters, invalid UTF-8 and invisible characters become \xNN.
+func escapeText(s string) string {
+	const hex = "0123456789abcdef"
+	b := make([]byte, 0, len(s))
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1, r < 0x80 && !unicode.IsPrint(r):
-			b = append(b, '\\', 'x')
-			b = append(b, hexDigit(s[0]>>4), hexDigit(s[0]&15))
-		case !unicode.IsPrint(r):
-			b = append(b, '\\', 'u')
-			b = append(b, strconv.FormatInt(int64(r)+0x10000, 16)[1:]...)
-		default:
+		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+			for _, c := range []byte(s[:n]) {
+				b = append(b, '\\', 'x', hex[c>>4], hex[c&15])
+			}
+		} else {
 			b = append(b, s[:n]...)
 		}
 		s = s[n:]
 	}
 	return string(b)
 }
-
-func hexDigit(c byte) byte { return "0123456789abcdef"[c] }

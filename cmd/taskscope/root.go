@@ -70,6 +70,11 @@ func newRootCommand(a *app) *cobra.Command {
 // commands are all commands, in the order of the help.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
+		newTreeCommand(a),
+		newListCommand(a),
+		newShowCommand(a),
+		newWatchCommand(a),
+		newAttachCommand(a),
 		newDoctorCommand(a),
 		newFieldsCommand(a),
 		newCompletionCommand(),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"strings"
 )
@@ -75,6 +76,16 @@ func (t *table) write(w io.Writer, width int) error {
 	}
 	_, err := w.Write(b)
 	return err
+}
+
+// appendTo writes the table, indented, to b.
+func (t *table) appendTo(b *bytes.Buffer) {
+	var text bytes.Buffer
+	_ = t.write(&text, 0) // a Buffer takes everything
+	for line := range bytes.Lines(text.Bytes()) {
+		b.WriteString("  ")
+		b.Write(line)
+	}
 }
 
 func appendSpaces(b []byte, n int) []byte {
