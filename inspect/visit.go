@@ -1,0 +1,258 @@
+package inspect
+
+import (
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"taskscope/inspect/internal/proc"
+)
+
+// slot numbers the files of a process whose text is remembered as a hash.
+type slot uint8
+
+const (
+	slotStat slot = iota
+	slotStatm
+	slotStatus
+	slotSchedstat
+	slotCmdline
+	slotCgroup
+	slotExe
+	slotIO
+	slotRollup
+	slotFDs
+	slotClock
+	slotCount
+)
+
+// entry is what is remembered of one process from pass to pass. It is never
+// changed once its pass is over: a visit that comes back late may still look
+// at it.
+//
+// sums holds, per file, a 64-bit hash (maphash, seeded at start) of the raw
+// bytes read last, or a small number for the reason why they could not be
+// read. Equal sums are taken for equal text: a collision would have to hit one
+// process's old and new text, one chance in 2^64 per file and pass.
+type entry struct {
+	p      *Process
+	want   Want // what was read of this very process
+	sums   [slotCount]uint64
+	leader counters // of the leader thread, from the process's own files
+	// threads are those seen last, also when p does not show them: what has
+	// become of them is needed for p.Exited. threadSums go with them.
+	threads    []Thread
+	threadSums []threadSum
+}
+
+// counters are those that the kernel keeps per thread.
+type counters struct {
+	voluntary, involuntary Known[uint64]
+	run, ready, slices     Known[uint64]
+}
+
+// pass is what all visits of one pass share; nobody writes to it.
+type pass struct {
+	own      powers
+	seed     maphash.Seed
+	users    map[uint32]string
+	live     bool // PIDs of the mount are those of system calls
+	want     Want
+	threads  []int // sorted PIDs whose threads are wanted
+	rollups  []int // sorted PIDs whose smaps_rollup is wanted
+	only     bool  // PIDs were given, and may be TIDs
+	prev     []*entry
+	prevPIDs []int
+	round    int
+	base     time.Time // instant baseNS of CLOCK_MONOTONIC
+	baseNS   int64
+}
+
+// visit reads one process. It is the scratch of the visit and its result, and
+// is reused for another process in a later pass.
+type visit struct {
+	// The result.
+	entry   *entry // nil: the process is gone, or is none
+	at      int64  // CLOCK_MONOTONIC instant of the read
+	files   int
+	threads int
+	errors  int
+
+	// Scratch. before is the same process in the previous pass, or nil; old is
+	// the same if the same files are read again, so that they can be compared.
+	ps          *pass
+	r           *proc.Reader
+	pid         int
+	alive       int // a living thread of a zombie leader, else pid
+	want        Want
+	before, old *entry
+	sums        [slotCount]uint64
+	whys        [slotCount]Why
+	fresh       [slotCount]bool // differs from old; parsed, where it is known
+	stuck       []string
+
+	stat   proc.Stat
+	status proc.Status
+	statm  proc.Statm
+	sched  proc.Schedstat
+	io     proc.IO
+	rollup proc.Sizes
+	clock  uint64
+	fds    int
+	args   []string
+	cut    bool
+	cgroup string
+	exe    string
+	comm   string // only when stat cannot tell
+
+	tids       []int
+	list       []Thread
+	listSums   []threadSum
+	listed     Why  // OK: list is complete
+	threadsNew bool // list differs from before.threads
+	tstat      proc.Stat
+	tstatus    proc.Status
+}
+
+func (v *visit) reset(ps *pass, r *proc.Reader, pid int) {
+	v.entry, v.at, v.files, v.threads, v.errors = nil, 0, 0, 0, 0
+	v.ps, v.r, v.pid, v.alive = ps, r, pid, pid
+	v.want = ps.wantOf(pid)
+	v.before, v.old = ps.find(pid), nil
+	if v.before != nil && v.before.want == v.want {
+		v.old = v.before
+	}
+	v.sums, v.whys, v.fresh = [slotCount]uint64{}, [slotCount]Why{}, [slotCount]bool{}
+	v.stuck = v.stuck[:0]
+	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
+	v.tids, v.list, v.listSums = v.tids[:0], v.list[:0], v.listSums[:0]
+	v.listed, v.threadsNew = NotRead, false
+}
+
+// wantOf is what shall be read of that process.
+func (ps *pass) wantOf(pid int) Want {
+	w := ps.want &^ WantHost
+	if contains(ps.threads, pid) {
+		w |= WantThreads
+	}
+	if contains(ps.rollups, pid) {
+		w |= WantRollup
+	}
+	if w&WantThreads != 0 {
+		w |= WantSchedstat | WantStatus
+	}
+	return w
+}
+
+func (ps *pass) find(pid int) *entry {
+	if i, ok := slices.BinarySearch(ps.prevPIDs, pid); ok {
+		return ps.prev[i]
+	}
+	return nil
+}
+
+func (ps *pass) now() int64 { return ps.baseNS + int64(time.Since(ps.base)) }
+
+// read visits one process. It touches nothing but v and what is never written,
+// because it may come back after the pass is over (see proc.Scanner).
+func (ps *pass) read(r *proc.Reader, pid int, v *visit) {
+	v.reset(ps, r, pid)
+	if v.readStat() && !(ps.only && v.isThread()) {
+		v.at = ps.now()
+		v.readRest()
+		if v.whys[slotStatm] != Gone && v.listed != Gone {
+			v.finish()
+		}
+	}
+	v.files = r.TakeFiles()
+}
+
+func (v *visit) readRest() {
+	v.readClock()
+	if v.zombieLeader() {
+		v.readThreads()
+	}
+	v.readStatm()
+	if v.want&WantStatus != 0 || v.whys[slotStat] != OK {
+		v.readStatus()
+	}
+	if v.want&WantSchedstat != 0 {
+		v.readSchedstat()
+	}
+	v.readOnce()
+	if v.want&WantIO != 0 {
+		v.readIO()
+	}
+	if v.want&WantRollup != 0 {
+		v.readRollup()
+	}
+	if v.want&WantFDs != 0 {
+		v.readFDs()
+	}
+	if v.want&WantThreads != 0 && v.listed == NotRead {
+		v.readThreads()
+	}
+}
+
+// isThread: /proc/TID can be opened although it is not listed; its Tgid is
+// another number.
+func (v *visit) isThread() bool {
+	if v.before != nil {
+		return false
+	}
+	b, err := v.r.File(v.pid, proc.FileStatus)
+	return err == nil && proc.ParseStatus(b, &v.status) == nil && v.status.Has(proc.StatusTgid) && v.status.Tgid != v.pid
+}
+
+// take notes what a read gave. It reports whether the text is new and has to
+// be parsed.
+func (v *visit) take(s slot, f proc.File, b []byte, err error) bool {
+	if err != nil {
+		v.failed(s, f, err)
+		return false
+	}
+	v.whys[s] = OK
+	v.sums[s] = v.ps.hash(b)
+	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s]
+	return v.fresh[s]
+}
+
+// hash never gives one of the numbers that stand for a reason.
+func (ps *pass) hash(b []byte) uint64 {
+	sum := maphash.Bytes(ps.seed, b)
+	if sum < uint64(whyCount) {
+		sum += uint64(whyCount)
+	}
+	return sum
+}
+
+// failed notes why there is no text. While a read is stuck, what was read last
+// stays.
+func (v *visit) failed(s slot, f proc.File, err error) {
+	why := v.ps.own.whyNot(f, err)
+	switch why {
+	case ReadFailed, Malformed:
+		v.errors++
+	case Stuck:
+		v.stuck = append(v.stuck, f.String())
+		if v.old != nil && v.old.sums[s] != uint64(Stuck) {
+			v.keep(s)
+			return
+		}
+	}
+	v.whys[s], v.sums[s] = why, uint64(why)
+	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s]
+}
+
+// keep takes over what old knows of a file that is not read this time.
+func (v *visit) keep(s slot) {
+	v.sums[s], v.fresh[s], v.whys[s] = v.old.sums[s], false, OK
+	if v.sums[s] < uint64(whyCount) {
+		v.whys[s] = Why(v.sums[s])
+	}
+}
+
+func contains(sorted []int, x int) bool {
+	_, ok := slices.BinarySearch(sorted, x)
+	return ok
+}

@@ -1,0 +1,212 @@
+package inspect
+
+import (
+	"taskscope/inspect/internal/proc"
+)
+
+// readStat reads stat, which also says whether the PID is still the process
+// that was read last. False: there is no such process.
+func (v *visit) readStat() bool {
+	b, err := v.r.File(v.pid, proc.FileStat)
+	if v.take(slotStat, proc.FileStat, b, err) {
+		if err := proc.ParseStat(b, &v.stat); err != nil {
+			v.failed(slotStat, proc.FileStat, err)
+		} else if v.before != nil && v.before.p.ID.Start != v.stat.StartTicks {
+			v.before, v.old = nil, nil
+		}
+	}
+	return v.whys[slotStat] != Gone
+}
+
+// statKnown reports whether v.stat was parsed in this visit.
+func (v *visit) statKnown() bool { return v.fresh[slotStat] && v.whys[slotStat] == OK }
+
+// leaderState and threadCount are what stat says, now or last time.
+func (v *visit) leaderState() State {
+	switch {
+	case v.statKnown():
+		return State(v.stat.State)
+	case v.before != nil:
+		return v.before.p.LeaderState
+	}
+	return State(v.status.State)
+}
+
+func (v *visit) threadCount() int {
+	switch {
+	case v.statKnown():
+		return v.stat.NumThreads
+	case v.before != nil && v.whys[slotStat] == OK:
+		return v.before.p.ThreadCount.V
+	}
+	return v.status.Threads
+}
+
+// zombieLeader: the leader has exited, other threads live on. They have all
+// that the leader's own files no longer show.
+func (v *visit) zombieLeader() bool { return v.leaderState() == 'Z' && v.threadCount() > 1 }
+
+func (v *visit) readClock() {
+	if v.want&WantCPUClock == 0 || !v.ps.live {
+		return
+	}
+	ns, err := proc.CPUClock(v.pid)
+	if err != nil {
+		v.whys[slotClock] = NotSupported
+		v.fresh[slotClock] = v.old == nil
+		return
+	}
+	v.clock, v.sums[slotClock], v.whys[slotClock] = ns, ns, OK
+	v.fresh[slotClock] = v.old == nil || v.old.sums[slotClock] != ns
+}
+
+func (v *visit) readStatm() {
+	b, err := v.r.File(v.alive, proc.FileStatm)
+	if v.take(slotStatm, proc.FileStatm, b, err) {
+		if err := proc.ParseStatm(b, &v.statm); err != nil {
+			v.failed(slotStatm, proc.FileStatm, err)
+		}
+	}
+}
+
+func (v *visit) readStatus() {
+	b, err := v.r.File(v.alive, proc.FileStatus)
+	if v.take(slotStatus, proc.FileStatus, b, err) {
+		if err := proc.ParseStatus(b, &v.status); err != nil {
+			v.failed(slotStatus, proc.FileStatus, err)
+		}
+	}
+}
+
+func (v *visit) readSchedstat() {
+	b, err := v.r.File(v.pid, proc.FileSchedstat)
+	if v.take(slotSchedstat, proc.FileSchedstat, b, err) {
+		if err := proc.ParseSchedstat(b, &v.sched); err != nil {
+			v.failed(slotSchedstat, proc.FileSchedstat, err)
+		}
+	}
+}
+
+func (v *visit) readIO() {
+	b, err := v.r.File(v.pid, proc.FileIO)
+	if v.take(slotIO, proc.FileIO, b, err) {
+		if err := proc.ParseIO(b, &v.io); err != nil {
+			v.failed(slotIO, proc.FileIO, err)
+		}
+	}
+}
+
+// rollupRounds: smaps_rollup costs milliseconds per gigabyte, so that of a
+// process whose own size did not change is read only every so many passes
+// (what others share with it may have changed).
+const rollupRounds = 8
+
+func (v *visit) readRollup() {
+	if v.old != nil && !v.fresh[slotStatm] && !v.fresh[slotStat] && (v.pid+v.ps.round)%rollupRounds != 0 {
+		v.keep(slotRollup)
+		return
+	}
+	b, err := v.r.File(v.alive, proc.FileSmapsRollup)
+	if v.take(slotRollup, proc.FileSmapsRollup, b, err) {
+		if err := proc.ParseSmapsRollup(b, &v.rollup); err != nil {
+			v.failed(slotRollup, proc.FileSmapsRollup, err)
+		}
+	}
+}
+
+func (v *visit) readFDs() {
+	var err error
+	v.tids, err = v.r.FDs(v.tids[:0], v.pid)
+	if err != nil {
+		v.failed(slotFDs, proc.FileFD, err)
+		return
+	}
+	v.fds, v.whys[slotFDs] = len(v.tids), OK
+	v.sums[slotFDs] = uint64(v.fds) + uint64(whyCount)
+	v.fresh[slotFDs] = v.old == nil || v.old.sums[slotFDs] != v.sums[slotFDs]
+}
+
+// onceRounds: cmdline, cgroup and exe are read when a process is new or has
+// executed another program. The first two can change otherwise (setproctitle,
+// a move between cgroups), so each process has its turn every so many passes.
+const onceRounds = 16
+
+func (v *visit) readOnce() {
+	again := v.old == nil || v.execed() || (v.pid+v.ps.round)%onceRounds == 0
+	if v.want&WantCmdline != 0 {
+		if again || v.old.sums[slotCmdline] == uint64(Stuck) {
+			v.readCmdline()
+		} else {
+			v.keep(slotCmdline)
+		}
+	}
+	if v.want&WantCgroup != 0 {
+		if again || v.old.sums[slotCgroup] == uint64(Stuck) {
+			v.readCgroup()
+		} else {
+			v.keep(slotCgroup)
+		}
+	}
+	if v.want&WantExe != 0 {
+		if again || v.old.sums[slotExe] == uint64(Stuck) {
+			v.readExe()
+		} else {
+			v.keep(slotExe)
+		}
+	}
+}
+
+// execed: the name or the place of the code in memory changed.
+func (v *visit) execed() bool {
+	if !v.statKnown() || v.old == nil {
+		return false
+	}
+	p := v.old.p
+	return string(v.stat.Comm) != p.Comm || p.StartCode.OK() && p.StartCode.V != v.stat.StartCode ||
+		p.LeaderState != 'Z' && v.stat.State == 'Z'
+}
+
+func (v *visit) readCmdline() {
+	b, err := v.r.File(v.alive, proc.FileCmdline)
+	if v.take(slotCmdline, proc.FileCmdline, b, err) {
+		v.args, v.cut = proc.ParseCmdline(b), v.r.Truncated
+	}
+}
+
+func (v *visit) readCgroup() {
+	b, err := v.r.File(v.alive, proc.FileCgroup)
+	if v.take(slotCgroup, proc.FileCgroup, b, err) {
+		groups, err := proc.ParseCgroup(b)
+		if err != nil {
+			v.failed(slotCgroup, proc.FileCgroup, err)
+			return
+		}
+		v.cgroup = cgroupPath(groups)
+	}
+}
+
+// cgroupPath is the path in the version 2 tree; where the controllers are in
+// version 1 trees and the version 2 path says nothing, that of the first tree.
+func cgroupPath(groups []proc.Cgroup) string {
+	path := ""
+	for _, g := range groups {
+		text := g.Path
+		if g.Deleted {
+			text += " (deleted)"
+		}
+		if g.Hierarchy == 0 {
+			return text
+		}
+		if path == "" {
+			path = text
+		}
+	}
+	return path
+}
+
+func (v *visit) readExe() {
+	exe, err := v.r.Link(v.alive, proc.FileExe)
+	if v.take(slotExe, proc.FileExe, []byte(exe), err) {
+		v.exe = exe
+	}
+}

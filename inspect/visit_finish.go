@@ -1,0 +1,143 @@
+package inspect
+
+import (
+	"slices"
+)
+
+// finish makes the entry of the visit: the very same one as in the pass before
+// when no text has changed.
+func (v *visit) finish() {
+	v.singleThread()
+	changed := v.old == nil || v.threadsNew || !slices.Equal(v.stuck, v.old.p.StuckFiles)
+	for _, f := range v.fresh {
+		changed = changed || f
+	}
+	if !changed {
+		v.entry = v.old
+		return
+	}
+	e := &entry{p: new(Process), want: v.want, sums: v.sums}
+	p := e.p
+	switch {
+	case v.old != nil:
+		*p, e.leader = *v.old.p, v.old.leader
+	case v.before != nil:
+		// Other files than last time: only stat's values may stay, in case
+		// stat itself is stuck, and what has exited.
+		*p = Process{ID: v.before.p.ID, Comm: v.before.p.Comm, Exited: v.before.p.Exited}
+	}
+	v.apply(p, &e.leader)
+	if v.before != nil && v.whys[slotStat] == Stuck {
+		p.ID = v.before.p.ID // who it is is known from before
+	}
+	p.StuckFiles = slices.Clone(v.stuck)
+	p.Partial = len(v.stuck) > 0
+	v.applyThreads(p, e)
+	v.entry = e
+}
+
+// singleThread settles whether a process with one thread needs its thread made
+// of its own files.
+func (v *visit) singleThread() {
+	if v.want&WantThreads == 0 || v.listed != NotRead {
+		return
+	}
+	if v.old == nil || len(v.old.threads) != 1 ||
+		v.fresh[slotStat] || v.fresh[slotStatus] || v.fresh[slotSchedstat] {
+		v.threadsNew = true
+	}
+}
+
+// applyThreads fills the threads and what is summed over them.
+func (v *visit) applyThreads(p *Process, e *entry) {
+	wanted := v.want&WantThreads != 0 || v.listed != NotRead
+	switch {
+	case !wanted:
+		v.keepThreads(e)
+		p.Threads, p.ThreadsWhy = nil, NotRead
+	case v.listed == NotRead:
+		e.threads = []Thread{ownThread(p, &e.leader)}
+		e.threadSums = []threadSum{{}}
+	case v.listed != OK:
+		v.keepThreads(e)
+		p.Threads, p.ThreadsWhy = nil, v.listed
+	case v.threadsNew || v.before == nil:
+		e.threads, e.threadSums = slices.Clone(v.list), slices.Clone(v.listSums)
+	default:
+		v.keepThreads(e)
+	}
+	if wanted && (v.listed == OK || v.listed == NotRead) {
+		p.Threads, p.ThreadsWhy = e.threads, OK
+		if v.before != nil {
+			p.Exited = v.before.p.Exited.plus(v.before.threads, e.threads)
+		}
+		p.State = deriveState(p.LeaderState, p.Threads)
+	}
+	sumCounters(p, &e.leader)
+}
+
+func (v *visit) keepThreads(e *entry) {
+	if v.before != nil {
+		e.threads, e.threadSums = v.before.threads, v.before.threadSums
+	}
+}
+
+// ownThread makes the only thread of a process from the process's own files,
+// which speak of the leader and, where of the whole process, of nobody else.
+func ownThread(p *Process, c *counters) Thread {
+	return Thread{
+		ID: ThreadID{TID: p.ID.PID, Start: p.ID.Start}, Comm: p.Comm, State: p.LeaderState,
+		Voluntary: c.voluntary, Involuntary: c.involuntary, RunNS: c.run, ReadyNS: c.ready, Slices: c.slices,
+		UserNS: p.UserNS, SystemNS: p.SystemNS, MinorFaults: p.MinorFaults, MajorFaults: p.MajorFaults,
+		CPULast: p.CPULast, Nice: p.Nice, Priority: p.Priority, RTPriority: p.RTPriority, Policy: p.Policy,
+		CPUsAllowed: p.CPUsAllowed, UID: p.UID, NSTIDs: p.NSPIDs,
+	}
+}
+
+// sumCounters fills the totals over all threads: of this pass's living threads
+// plus those that have exited. Without the threads, the leader alone stands
+// for the process only if it is its only thread.
+func sumCounters(p *Process, leader *counters) {
+	x := &p.Exited
+	sum := counters{
+		voluntary: Know(x.Voluntary), involuntary: Know(x.Involuntary),
+		run: Know(x.RunNS), ready: Know(x.ReadyNS), slices: Know(x.Slices),
+	}
+	switch {
+	case p.ThreadsWhy == OK:
+		for i := range p.Threads {
+			t := &p.Threads[i]
+			sum.add(&counters{t.Voluntary, t.Involuntary, t.RunNS, t.ReadyNS, t.Slices})
+		}
+	case p.ThreadCount.OK() && p.ThreadCount.V == 1:
+		sum.add(leader)
+	default:
+		u := Unknown[uint64](NoThreads)
+		sum = counters{u, u, u, u, u}
+	}
+	p.RunNS, p.ReadyNS, p.Slices = sum.run, sum.ready, sum.slices
+	p.Switches = Switches{Voluntary: sum.voluntary, Involuntary: sum.involuntary}
+	if sum.voluntary.OK() || sum.involuntary.OK() {
+		p.Switches.Scope = ScopeProcessLive
+		if x.Threads > 0 {
+			p.Switches.Scope = ScopeProcess
+		}
+	}
+}
+
+// add adds counter by counter; a sum with an unknown part is unknown.
+func (c *counters) add(o *counters) {
+	plus := func(a *Known[uint64], b Known[uint64]) {
+		switch {
+		case a.OK() && b.OK():
+			a.V += b.V
+		case a.OK():
+			*a = Unknown[uint64](b.Why)
+		}
+	}
+	plus(&c.voluntary, o.voluntary)
+	plus(&c.involuntary, o.involuntary)
+	plus(&c.run, o.run)
+	plus(&c.ready, o.ready)
+	plus(&c.slices, o.slices)
+}
