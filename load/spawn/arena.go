@@ -214,7 +214,7 @@ func (a *arena) fill(p *load.Plan) {
 			parent: int32(pp.Parent), firstThread: thread, nthreads: uint32(len(pp.Threads)),
 			firstChild: -1, nextSibling: -1, cpuLimitS: cpuLimit(pp), dataLimit: dataLimit(p, i),
 		}
-		if pp.Setsid {
+		if pp.Setsid && i > 0 { // the root is started with its session
 			to.setsid = 1
 		}
 		last[i] = -1

@@ -107,11 +107,3 @@ func contains(list []string, s string) bool {
 	}
 	return false
 }
-
-// cgroup is the directory of a run.
-type cgroup struct{ fd int }
-
-func newCgroup(*Run) *cgroup  { return nil }
-func (g *cgroup) kill()       {}
-func (g *cgroup) remove()     {}
-func countCgroups(string) int { return 0 }

@@ -82,8 +82,11 @@ func (k *keeper) start() error {
 	pidfd := -1
 	attr := &syscall.ProcAttr{
 		Files: k.r.fds.workerFiles(),
-		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &pidfd},
 	}
+	// Either way the terminal's signals and job control are not for the run.
+	attr.Sys.Setsid = k.r.plan.Processes[0].Setsid
+	attr.Sys.Setpgid = !attr.Sys.Setsid
 	if k.group != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, k.group.fd
 	}

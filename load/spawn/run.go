@@ -232,9 +232,10 @@ func (r *Run) Stop(ctx context.Context) (LeftBehind, error) {
 	r.mu.Lock()
 	if !r.stopping && r.arena != nil {
 		r.stopping = true
-		atomic.StoreUint32(&r.arena.head.stop, 1)
 		// Parked tasks leave by themselves; the keeper kills the rest.
-		r.err = errors.Join(r.err, signalFD(r.fds.release), signalFD(r.fds.command))
+		atomic.StoreUint32(&r.arena.head.stop, 1)
+		atomic.StoreUint32(&r.arena.head.gate, 1)
+		r.err = errors.Join(r.err, signalFD(r.fds.gate), signalFD(r.fds.release), signalFD(r.fds.command))
 	}
 	r.mu.Unlock()
 	select {

@@ -99,6 +99,9 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 	if o.Lifetime <= 0 {
 		o.Lifetime = defaultLifetime
 	}
+	if insideRun() {
+		return nil, fmt.Errorf("%w: this process belongs to another run", load.ErrUsage)
+	}
 	if err := validate(p); err != nil {
 		return nil, err
 	}

@@ -472,7 +472,8 @@ static void live(struct run *r)
 		notify();
 	park(s, FD_GATE, &head->gate);
 	atomic_store(&s->phase, PHASE_RUNNING);
-	measure(r);
+	if (!atomic_load(&head->stop)) // else the gate opened to let us out
+		measure(r);
 	atomic_store(&s->phase, PHASE_PARKED);
 	if (atomic_add(&head->parked, 1) == head->nthreads)
 		notify();

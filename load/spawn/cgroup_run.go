@@ -1,0 +1,166 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroupPrefix begins the directory name of a run's cgroup:
+// taskscope-RUNID-PID-START, with the identity of the controller.
+const cgroupPrefix = "taskscope-"
+
+// cgroup is the version 2 directory of a run: one write kills all that is in
+// it. It is one guard of several, so a machine without it loses nothing else.
+type cgroup struct {
+	dir   string
+	fd    int // of dir
+	guard int // PID of the process that removes dir if the controller is killed; 0 without one
+}
+
+// newCgroup makes the run's directory below the controller's own cgroup and
+// starts its guard; nil where that is not possible.
+func newCgroup(r *Run) *cgroup {
+	parent, ok := unifiedDir()
+	if !ok {
+		return nil
+	}
+	start, _ := startTime(os.Getpid())
+	name := fmt.Sprintf("%s%s-%d-%s", cgroupPrefix, r.id, os.Getpid(), start)
+	g := &cgroup{dir: filepath.Join(parent, name), fd: -1}
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		return nil
+	}
+	var err error
+	if g.fd, err = unix.Open(g.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		g.remove()
+		return nil
+	}
+	if unix.Faccessat(g.fd, "cgroup.kill", unix.W_OK, 0) != nil { // before Linux 5.14
+		g.remove()
+		return nil
+	}
+	if g.guard, err = startGuard(r, parent, name); err != nil {
+		g.remove()
+		return nil
+	}
+	return g
+}
+
+// unifiedDir is this process' own version 2 directory.
+func unifiedDir() (string, bool) {
+	mounts, own := readCgroups()
+	path, ok := cgroupPath(own, "")
+	for _, m := range mounts {
+		if ok && m.unified {
+			return m.directory(path), true
+		}
+	}
+	return "", false
+}
+
+// insideRun tells whether this process belongs to a run itself.
+func insideRun() bool {
+	_, own := readCgroups()
+	path, _ := cgroupPath(own, "")
+	return strings.Contains(path, "/"+cgroupPrefix)
+}
+
+// startGuard executes the native image in guard mode, outside the cgroup. It
+// has no parent-death signal: the parent's death is what it waits for.
+func startGuard(r *Run, parent, name string) (int, error) {
+	dir, err := unix.Open(parent, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(dir)
+	image, err := imageFD(r.id)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(image)
+	null := uintptr(r.fds.null)
+	args := []string{"taskscope-guard", guardArg + r.id, name, controllerIdentity()}
+	return syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", image), args, &syscall.ProcAttr{
+		Files: []uintptr{null, null, null, uintptr(dir), uintptr(r.fds.live)},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+}
+
+// kill ends everything in the cgroup at once.
+func (g *cgroup) kill() {
+	_ = os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0) //nolint:errcheck // pidfds follow
+}
+
+// remove ends the guard and removes the directory.
+func (g *cgroup) remove() {
+	if g.guard > 0 {
+		_ = unix.Kill(g.guard, unix.SIGKILL)    //nolint:errcheck // our child, not yet reaped
+		_, _ = unix.Wait4(g.guard, nil, 0, nil) //nolint:errcheck // same
+		g.guard = 0
+	}
+	if g.fd >= 0 {
+		unix.Close(g.fd)
+		g.fd = -1
+	}
+	removeCgroup(g.dir)
+}
+
+// removeCgroup removes an empty cgroup; the kernel may need a moment after the
+// last task.
+func removeCgroup(dir string) bool {
+	for until := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		err := unix.Rmdir(dir)
+		if err == nil || err == unix.ENOENT {
+			return true
+		}
+		if err != unix.EBUSY && err != unix.EINTR || time.Now().After(until) {
+			return false
+		}
+	}
+}
+
+// runCgroups lists the directories of a run ("" for every run) below this
+// process' own cgroup.
+func runCgroups(runID string) []string {
+	parent, ok := unifiedDir()
+	if !ok {
+		return nil
+	}
+	list, err := filepath.Glob(filepath.Join(parent, cgroupPrefix+"*"))
+	if err != nil {
+		return nil
+	}
+	var mine []string
+	for _, dir := range list {
+		if id, _, ok := parseCgroupName(filepath.Base(dir)); ok && (runID == "" || id == runID) {
+			mine = append(mine, dir)
+		}
+	}
+	return mine
+}
+
+// parseCgroupName splits taskscope-RUNID-PID-START; a run id may contain "-".
+func parseCgroupName(name string) (runID string, c controller, ok bool) {
+	rest, ok := strings.CutPrefix(name, cgroupPrefix)
+	if !ok {
+		return "", c, false
+	}
+	i := strings.LastIndexByte(rest, '-')
+	if i < 0 {
+		return "", c, false
+	}
+	j := strings.LastIndexByte(rest[:i], '-')
+	if j <= 0 {
+		return "", c, false
+	}
+	c, ok = parseController(rest[j+1:i] + ":" + rest[i+1:])
+	return rest[:j], c, ok
+}
+
+func countCgroups(runID string) int { return len(runCgroups(runID)) }
