@@ -79,10 +79,11 @@ func parsePID(s string) (int, error) {
 
 // onePID wants exactly one argument, a PID.
 func onePID(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
+	if len(args) != 1 {
+		return usage("%s takes exactly one PID, not %d arguments: for example %s 1234", cmd.Name(), len(args), cmd.CommandPath())
 	}
-	return usage("%s takes exactly one PID, not %d arguments: for example %s 1234", cmd.Name(), len(args), cmd.CommandPath())
+	_, err := parsePID(args[0])
+	return err
 }
 
 // noArgs wants no argument.
@@ -124,7 +125,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
 		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		add := func(f *pflag.Flag) { names = append(names, f.Name) }
+		cmd.Flags().VisitAll(add)
+		for _, sub := range cmd.Commands() { // of a flag before the command
+			sub.Flags().VisitAll(add)
+		}
 		if near := nearest(name, names); near != "" {
 			return usage("unknown flag --%s: did you mean --%s?", name, near)
 		}

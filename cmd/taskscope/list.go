@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 type listFlags struct {
 	threads, json, csv   bool
 	filter, sort, fields string
+	sorted, output       bool // --sort, -o were given
 }
 
 func newListCommand(a *app) *cobra.Command {
@@ -27,7 +29,10 @@ func newListCommand(a *app) *cobra.Command {
 Fields that are rates (taskscope fields marks them) need two samples: when one is
 a column or the sort order, the list takes --interval to appear.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), fl) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fl.sorted, fl.output = cmd.Flags().Changed("sort"), cmd.Flags().Changed("output")
+			return a.list(cmd.Context(), fl)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&fl.threads, "threads", false, "threads instead of processes; with --json in each process")
@@ -50,8 +55,11 @@ type listPlan struct {
 	order   *inspect.Field
 	desc    bool
 	match   *inspect.Filter
-	rates   bool
-	want    inspect.Want
+	// ofProcess: the filter has a field that threads lack, so that it is asked
+	// about the process too.
+	ofProcess bool
+	rates     bool
+	want      inspect.Want
 }
 
 func (fl listFlags) plan() (*listPlan, error) {
@@ -62,7 +70,7 @@ func (fl listFlags) plan() (*listPlan, error) {
 	if err := p.chooseFields(); err != nil {
 		return nil, err
 	}
-	if fl.sort != "" {
+	if fl.sorted {
 		id, reverse := strings.CutPrefix(fl.sort, "-")
 		f, err := fieldByID("--sort", id)
 		if err != nil {
@@ -79,6 +87,8 @@ func (fl listFlags) plan() (*listPlan, error) {
 		}
 		p.match = m
 		p.want |= m.Want()
+		p.rates = p.rates || mentions(fl.filter, func(f *inspect.Field) bool { return f.Rate })
+		p.ofProcess = mentions(fl.filter, func(f *inspect.Field) bool { return !f.Thread })
 	}
 	if fl.threads {
 		p.want |= inspect.WantThreads
@@ -88,7 +98,7 @@ func (fl listFlags) plan() (*listPlan, error) {
 
 func (p *listPlan) chooseFields() error {
 	switch {
-	case p.fields != "":
+	case p.output:
 		chosen, err := parseFields("-o", p.fields)
 		if err != nil {
 			return err
@@ -142,7 +152,7 @@ func (a *app) list(ctx context.Context, fl listFlags) error {
 func (p *listPlan) rows(c *inspect.Changes) []inspect.Row {
 	var rows []inspect.Row
 	add := func(r inspect.Row) {
-		if p.match == nil || p.match.Match(r) {
+		if p.match == nil || p.match.Match(r) || r.Thread != nil && p.ofProcess && p.match.Match(processOf(r)) {
 			rows = append(rows, r)
 		}
 	}
@@ -168,6 +178,25 @@ func (p *listPlan) rows(c *inspect.Changes) []inspect.Row {
 		})
 	}
 	return rows
+}
+
+// processOf is the row of the process of a thread row.
+func processOf(r inspect.Row) inspect.Row {
+	r.Thread, r.ThreadDelta = nil, nil
+	return r
+}
+
+// mentions reports whether a filter expression names such a field.
+func mentions(expr string, is func(*inspect.Field) bool) bool {
+	words := strings.FieldsFunc(expr, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	fields := inspect.Fields()
+	for i := range fields {
+		f := &fields[i]
+		if is(f) && (slices.Contains(words, f.ID) || f.Unit != "" && slices.Contains(words, strings.TrimSuffix(f.ID, "_"+string(f.Unit)))) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *listPlan) writeText(a *app, rows []inspect.Row) error {

@@ -20,10 +20,14 @@ func newTreeCommand(a *app) *cobra.Command {
 		Use:   "tree [PID]",
 		Short: "Print the process tree, or the subtree of one process",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usage("tree takes at most one PID, not %d arguments: for example taskscope tree 1234", len(args))
+			switch len(args) {
+			case 0:
+				return nil
+			case 1:
+				_, err := parsePID(args[0])
+				return err
 			}
-			return nil
+			return usage("tree takes at most one PID, not %d arguments: for example taskscope tree 1234", len(args))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.tree(cmd.Context(), args, threads, asJSON)
