@@ -19,6 +19,9 @@ import (
 // knownThreads are the names of the threads of a knownChild.
 var knownThreads = []string{"known-0", "known-1", "bad\xff\xfename", "esc\x1b[31m"}
 
+// knownShown is how the JSON shows them.
+var knownShown = []string{"known-0", "known-1", `bad\xff\xfename`, "esc\x1b[31m"}
+
 // childThread is what a thread of knownChild says of itself.
 type childThread struct {
 	TID         int    `json:"tid"`
