@@ -1,6 +1,16 @@
 // Package views is the terminal interface of taskscope, on tview. It draws
-// what package model computes and turns keys into messages; it reads nothing
-// from the kernel itself.
+// what package model computes and turns keys into changes of the model's
+// state; it reads nothing from the kernel itself.
+//
+//	Source (sampler) → wake → pump → page.apply → model rows → screen
+//	key → binding table → page or app → model state → screen
+//
+// # Concurrency
+//
+// Everything but the pump, the source and background jobs (starting and
+// stopping loads) runs on the goroutine of the tview application. The pump is
+// the only goroutine that queues updates and stops the application; handlers
+// of keys only cancel the context.
 package views
 
 import (
@@ -14,16 +24,35 @@ import (
 	"taskscope/views/model"
 )
 
+// Source supplies frames; *inspect.Sampler is one.
+type Source interface {
+	// Run samples until ctx ends.
+	Run(ctx context.Context) error
+	// Latest is the newest frame, nil before the first.
+	Latest() *inspect.Frame
+	// Wake delivers a token whenever a newer frame is there.
+	Wake() <-chan struct{}
+	// SetRequest changes what is read.
+	SetRequest(inspect.Request)
+	// SetInterval changes how often.
+	SetInterval(time.Duration)
+	// Refresh asks for a frame at once.
+	Refresh()
+}
+
+var _ Source = (*inspect.Sampler)(nil)
+
 // Config is what the interface is given.
 type Config struct {
-	Sampler      *inspect.Sampler // not yet running: Run runs it
+	Sampler      Source // not yet running: Run runs it
 	Interval     time.Duration
 	Capabilities func() []inspect.Capability
 	Loads        model.Loads // nil: no loads page
 	Start        Start
-	ASCII        bool // no box-drawing or braille characters
-	Mono         bool // no colour
-	ReadOnly     bool // no acting on processes, no loads
+	ASCII        bool     // no box-drawing or braille characters
+	Mono         bool     // no colour
+	ReadOnly     bool     // no acting on processes, no loads
+	Columns      []string // field IDs of the process table, nil: what fits the width
 	// Screen is for tests; nil opens the terminal.
 	Screen tcell.Screen
 }
@@ -39,4 +68,15 @@ var ErrNoTerminal = errors.New("no terminal")
 
 // Run shows the interface until the user quits or ctx ends, and restores the
 // terminal on every way out. It stops the load it started.
-func Run(ctx context.Context, c Config) error { return errors.New("views: under construction") }
+func Run(ctx context.Context, c Config) error {
+	screen := c.Screen
+	if screen == nil {
+		var err error
+		if screen, err = openTerminal(); err != nil {
+			return err
+		}
+	} else if err := screen.Init(); err != nil {
+		return err
+	}
+	return newApp(c, screen).runUI(ctx)
+}

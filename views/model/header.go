@@ -58,12 +58,24 @@ func (h *Header) title(width int) Line {
 		left = append(left, Span{Text: "  "}, n)
 	}
 	right := h.cost(width)
-	used := len([]rune(left.Text()))
-	if room := width - used - len([]rune(right.Text())); room >= 2 {
+	if room := width - columns(left) - columns(right); room >= 2 {
 		left = append(left, Span{Text: "", Width: room})
 		return append(left, right...)
 	}
 	return left
+}
+
+// columns is about how many columns a line takes: exact but for wide characters.
+func columns(l Line) int {
+	n := 0
+	for _, s := range l {
+		if s.Width != 0 {
+			n += max(s.Width, -s.Width)
+		} else {
+			n += len([]rune(s.Text))
+		}
+	}
+	return n
 }
 
 // cost is what watching costs: time per refresh, share of one CPU, source.

@@ -1,0 +1,87 @@
+package views
+
+import (
+	"github.com/gdamore/tcell/v2"
+	"github.com/rivo/tview"
+
+	"taskscope/views/model"
+)
+
+// menu is a small list to choose from, drawn over the page.
+type menu struct {
+	title string
+	items []menuItem
+	index int
+	first int
+	// stay keeps the menu open after a choice.
+	stay bool
+}
+
+type menuItem struct {
+	text model.Line
+	do   func()
+}
+
+// choose opens a menu.
+func (a *app) choose(m *menu) { a.menu = m }
+
+// menuKey moves in the menu and chooses.
+func (a *app) menuKey(ev *tcell.EventKey) {
+	m := a.menu
+	switch {
+	case ev.Key() == tcell.KeyEsc, ev.Rune() == 'q':
+		a.menu = nil
+	case ev.Key() == tcell.KeyEnter, ev.Rune() == ' ':
+		if !m.stay {
+			a.menu = nil
+		}
+		if len(m.items) > 0 {
+			m.items[m.index].do()
+		}
+	case ev.Key() == tcell.KeyUp, ev.Rune() == 'k':
+		m.move(-1)
+	case ev.Key() == tcell.KeyDown, ev.Rune() == 'j':
+		m.move(1)
+	case ev.Key() == tcell.KeyPgUp:
+		m.move(-10)
+	case ev.Key() == tcell.KeyPgDn:
+		m.move(10)
+	case ev.Key() == tcell.KeyHome, ev.Rune() == 'g':
+		m.move(-len(m.items))
+	case ev.Key() == tcell.KeyEnd, ev.Rune() == 'G':
+		m.move(len(m.items))
+	}
+}
+
+func (m *menu) move(n int) { m.index = min(max(m.index+n, 0), max(len(m.items)-1, 0)) }
+
+func (m *menu) draw(screen tcell.Screen, t *theme, w, h int) {
+	inner := width(m.title) + 2
+	for _, it := range m.items {
+		inner = max(inner, lineWidth(it.text)+2)
+	}
+	inner = min(inner, w-4)
+	n := min(len(m.items), h-4)
+	if m.index < m.first {
+		m.first = m.index
+	}
+	if m.index >= m.first+n {
+		m.first = m.index - n + 1
+	}
+	x, y := (w-inner-2)/2, max((h-n-2)/2, 0)
+	box := tview.NewBox().SetBorder(true).SetBorderStyle(t.border).SetTitle(" " + tview.Escape(m.title) + " ")
+	box.SetRect(x, y, inner+2, n+2)
+	box.Draw(screen)
+	screen.HideCursor()
+	for i := range n {
+		k := m.first + i
+		t.drawLine(screen, x+2, y+1+i, inner-2, m.items[k].text)
+		if k != m.index {
+			continue
+		}
+		for c := range inner {
+			text, style, _ := screen.Get(x+1+c, y+1+i)
+			screen.Put(x+1+c, y+1+i, text, style.Reverse(true))
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package views
+
+import (
+	"fmt"
+
+	"github.com/gdamore/tcell/v2"
+
+	"taskscope/inspect"
+	"taskscope/views/model"
+)
+
+// processPage is the process tree or list.
+type processPage struct {
+	app *app
+	m   *model.Processes
+	g   *grid
+
+	filterDraft string // while it is being typed
+	// The rows on screen when the last frame came: what is dear to read is
+	// read for these only.
+	visible []int
+}
+
+func newProcessPage(a *app) *processPage {
+	m := model.NewProcesses(a.glyphs)
+	m.Chosen = a.cfg.Columns
+	return &processPage{app: a, m: m, g: newGrid(a.theme, &a.glyphs, m)}
+}
+
+func (p *processPage) scope() scope  { return onProcesses }
+func (p *processPage) crumb() string { return "taskscope" }
+func (p *processPage) grid() *grid   { return p.g }
+func (p *processPage) text() *text   { return nil }
+
+func (p *processPage) apply(f *inspect.Frame) {
+	p.m.Apply(f)
+	p.visible = nil
+	if p.app.top() == page(p) {
+		p.m.Arrange()
+		p.visible = p.m.PIDs(p.g.offset-2, p.g.offset+p.g.height+2)
+	}
+	p.checkFollowed(f)
+}
+
+// checkFollowed tells when the followed process has exited.
+func (p *processPage) checkFollowed(f *inspect.Frame) {
+	id := p.m.Pinned.Process
+	if id.PID != 0 && f.ByID(id) == nil {
+		p.m.Pinned = model.Key{}
+		p.app.say(model.Warn, fmt.Sprintf("the followed process %d has exited", id.PID))
+	}
+}
+
+func (p *processPage) arrange(width int) {
+	p.m.Width = width
+	p.m.Arrange()
+}
+
+func (p *processPage) request() inspect.Request {
+	want, dear := p.m.Want()
+	q := inspect.Request{Want: want}
+	if dear&inspect.WantThreads != 0 {
+		q.ThreadsOf = p.visible
+	}
+	if dear&inspect.WantRollup != 0 {
+		q.RollupOf = p.visible
+	}
+	return q
+}
+
+func (p *processPage) draw(screen tcell.Screen, x, y, w, h int) {
+	if p.m.Len() == 0 && p.m.FilterText != "" && p.m.Frame() != nil {
+		p.app.theme.drawLine(screen, x, y+1, w, model.Plain("no process matches the filter; f changes it, Esc drops it", model.Muted))
+		h = 1
+	}
+	p.g.SetRect(x, y, w, h)
+	p.g.Draw(screen)
+}
+
+func (p *processPage) describe() model.Line {
+	if i := p.g.selected(); i >= 0 {
+		return p.m.Describe(i)
+	}
+	return nil
+}
+
+func (p *processPage) notes() []model.Span {
+	var notes []model.Span
+	if p.m.Flat {
+		notes = append(notes, model.Span{Text: "list", Style: model.Muted})
+	}
+	if p.m.FilterText != "" {
+		notes = append(notes, model.Span{Text: "filter " + model.Sanitize(p.m.FilterText), Style: model.Warn})
+	}
+	if p.m.Search != "" {
+		notes = append(notes, model.Span{Text: "search " + model.Sanitize(p.m.Search), Style: model.Muted})
+	}
+	if p.m.Pinned.Process.PID != 0 {
+		notes = append(notes, model.Span{Text: fmt.Sprintf("following %d", p.m.Pinned.Process.PID), Style: model.Accent})
+	}
+	return notes
+}
+
+func (a *app) toggleTree(p *processPage) { p.m.Flat = !p.m.Flat }
+
+func (a *app) toggleFold(p *processPage) {
+	i := p.g.selected()
+	if i < 0 || p.m.Flat {
+		return
+	}
+	children, folded := p.m.CanFold(i)
+	if !children {
+		return
+	}
+	q, _ := p.m.Process(i)
+	p.setFold(q.ID, !folded)
+}
+
+func (p *processPage) setFold(id inspect.ID, fold bool) {
+	p.g.anchored = true
+	if fold {
+		p.m.Folded[id] = true
+		p.g.key = model.Key{Process: id}
+	} else {
+		delete(p.m.Folded, id)
+	}
+}
+
+func (a *app) foldAll(p *processPage) {
+	p.m.FoldAll()
+}
+
+func (a *app) goParent(p *processPage) {
+	if i := p.g.selected(); i >= 0 {
+		if j := p.m.Parent(i); j >= 0 {
+			p.g.selectRow(j)
+		}
+	}
+}
+
+func (a *app) toggleFollow(p *processPage) {
+	i := p.g.selected()
+	if i < 0 {
+		return
+	}
+	if p.m.Pinned.Process.PID != 0 {
+		p.m.Pinned = model.Key{}
+		return
+	}
+	p.m.Pinned = model.Key{Process: p.m.Key(i).Process}
+	p.g.anchored = true
+}
+
+// left folds the branch, or goes to the parent.
+func (p *processPage) left() bool {
+	i := p.g.selected()
+	if i < 0 || p.m.Flat {
+		return false
+	}
+	if children, folded := p.m.CanFold(i); children && !folded {
+		q, _ := p.m.Process(i)
+		p.setFold(q.ID, true)
+		return true
+	}
+	p.app.goParent(p)
+	return true
+}
+
+// right unfolds the branch, or goes to the first child.
+func (p *processPage) right() bool {
+	i := p.g.selected()
+	if i < 0 || p.m.Flat {
+		return false
+	}
+	children, folded := p.m.CanFold(i)
+	if folded {
+		q, _ := p.m.Process(i)
+		p.setFold(q.ID, false)
+	} else if children {
+		p.g.selectRow(i + 1)
+	}
+	return true
+}

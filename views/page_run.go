@@ -1,0 +1,179 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"taskscope/inspect"
+	"taskscope/views/model"
+)
+
+// runPage shows a running load: its tasks as observed, and its checks.
+type runPage struct {
+	app    *app
+	run    model.LoadRun
+	status model.LoadStatus
+	tasks  *model.Processes
+	checks *model.Checks
+	grids  [2]*grid // tasks, checks
+	active int
+	width  int
+}
+
+func newRunPage(a *app, run model.LoadRun) *runPage {
+	p := &runPage{app: a, run: run, tasks: model.NewProcesses(a.glyphs), checks: &model.Checks{G: a.glyphs}}
+	p.tasks.Threads = true
+	p.tasks.Roles = map[int]string{}
+	p.grids = [2]*grid{newGrid(a.theme, &a.glyphs, p.tasks), newGrid(a.theme, &a.glyphs, p.checks)}
+	p.setActive(1)
+	return p
+}
+
+func (p *runPage) setActive(i int) {
+	p.active = i
+	for k, g := range p.grids {
+		g.SetSelectable(k == i, false)
+	}
+}
+
+func (p *runPage) scope() scope        { return onRun }
+func (p *runPage) crumb() string       { return "run " + model.Sanitize(p.run.Name()) }
+func (p *runPage) grid() *grid         { return p.grids[p.active] }
+func (p *runPage) text() *text         { return nil }
+func (p *runPage) notes() []model.Span { return nil }
+
+// request reads all threads: those of the load's processes are not known
+// before they are there.
+func (p *runPage) request() inspect.Request {
+	return inspect.Request{Want: inspect.WantTree | inspect.WantTotals, ThreadsOf: p.pids()}
+}
+
+// pids are the processes of the run, as far as they have reported.
+func (p *runPage) pids() []int {
+	pids := []int{}
+	if r := p.status.Result; r != nil && r.Manifest != nil {
+		for _, q := range r.Manifest.Processes {
+			pids = append(pids, q.PID)
+		}
+		return pids
+	}
+	if root := p.run.RootPID(); root != 0 {
+		pids = append(pids, root)
+	}
+	return pids
+}
+
+func (p *runPage) apply(f *inspect.Frame) { p.tasks.Apply(f) }
+
+func (p *runPage) arrange(width int) {
+	p.width = width
+	p.status = p.run.Status()
+	p.checks.Result, p.checks.Width = p.status.Result, width
+	p.checks.Arrange()
+	p.tasks.Width = width
+	p.tasks.Root = p.run.RootPID()
+	clear(p.tasks.Roles)
+	if r := p.status.Result; r != nil && r.Manifest != nil {
+		for _, q := range r.Manifest.Processes {
+			p.tasks.Roles[q.PID] = fmt.Sprintf("%s, %d thr", q.Role, len(q.Threads))
+		}
+	}
+	p.tasks.Arrange()
+	p.grids[1-p.active].refresh()
+}
+
+func (p *runPage) draw(screen tcell.Screen, x, y, w, h int) {
+	for i, l := range model.RunLines(p.checks, p.run.Name(), p.run.RunID(), p.status, w) {
+		p.app.theme.drawLine(screen, x, y+i, w, l)
+	}
+	y, h = y+3, h-3
+	if h < 12 { // one table at a time
+		p.drawPart(screen, p.active, x, y, w, h)
+		return
+	}
+	n := min(max(h/3, 4), p.tasks.Len()+2)
+	p.drawPart(screen, 0, x, y+1, w, n)
+	p.drawPart(screen, 1, x, y+n+1, w, h-n-1)
+}
+
+func (p *runPage) drawPart(screen tcell.Screen, i, x, y, w, h int) {
+	title := [2]string{"Tasks: promised role and threads, and what is observed", "Checks: expected, reported by the workers themselves, observed"}[i]
+	style := model.Muted
+	if i == p.active {
+		style = model.Strong
+	}
+	p.app.theme.drawLine(screen, x, y, w, model.Plain(title, style))
+	p.grids[i].SetRect(x, y+1, w, h-1)
+	p.grids[i].Draw(screen)
+}
+
+func (p *runPage) describe() model.Line {
+	i := p.grid().selected()
+	if i < 0 {
+		return nil
+	}
+	if p.active == 1 {
+		return p.checks.Describe(i)
+	}
+	return p.tasks.Describe(i)
+}
+
+func (a *app) runSwitch() {
+	if p, ok := a.top().(*runPage); ok {
+		p.setActive(1 - p.active)
+	}
+}
+
+// askAgain runs the load again with other parameters.
+func (a *app) askAgain() {
+	p, ok := a.top().(*runPage)
+	if !ok {
+		return
+	}
+	a.ask(&prompt{kind: "load " + p.run.Name(), label: "run " + p.run.Name() + " again with", edit: model.NewEdit(strings.Join(p.status.Params, " ")),
+		accepted: func(text string) error {
+			a.say(model.Muted, "ending the run, starting the next")
+			run := p.run
+			a.background(func(ctx context.Context) func() {
+				err := run.Again(ctx, strings.Fields(text))
+				return func() {
+					a.flash = nil
+					if err != nil {
+						a.say(model.Bad, oneLine(err))
+					}
+					a.cfg.Sampler.Refresh()
+					a.update()
+				}
+			})
+			return nil
+		}})
+}
+
+// stopContext bounds the end of a run.
+func stopContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 10*time.Second)
+}
+
+// stopRun ends the load of a page that is being left.
+func (a *app) stopRun(run model.LoadRun) {
+	if a.run == run {
+		a.run = nil
+	}
+	a.say(model.Muted, "ending "+run.Name())
+	a.background(func(context.Context) func() {
+		ctx, cancel := stopContext()
+		defer cancel()
+		err := run.Stop(ctx)
+		return func() {
+			a.flash = nil
+			if err != nil {
+				a.say(model.Bad, oneLine(err))
+			}
+			a.update()
+		}
+	})
+}

@@ -1,0 +1,55 @@
+package views
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"unsafe"
+
+	"github.com/gdamore/tcell/v2"
+)
+
+// openTerminal opens and initialises the terminal, or says why it cannot.
+func openTerminal() (tcell.Screen, error) {
+	for _, f := range []*os.File{os.Stdin, os.Stdout} {
+		if !isTerminal(f.Fd()) {
+			return nil, fmt.Errorf("%w: %s is not a terminal", ErrNoTerminal, f.Name())
+		}
+	}
+	screen, err := tcell.NewScreen()
+	if err != nil {
+		return nil, fmt.Errorf("%w: TERM=%s: %w", ErrNoTerminal, os.Getenv("TERM"), err)
+	}
+	if err := screen.Init(); err != nil {
+		return nil, fmt.Errorf("%w: TERM=%s: %w", ErrNoTerminal, os.Getenv("TERM"), err)
+	}
+	return screen, nil
+}
+
+// isTerminal asks for the terminal's settings, which only a terminal has.
+func isTerminal(fd uintptr) bool {
+	var t syscall.Termios
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TCGETS, uintptr(unsafe.Pointer(&t)))
+	return errno == 0
+}
+
+// ready is a screen that has been initialised already: tview initialises what
+// it is given and drops the error.
+type ready struct{ tcell.Screen }
+
+// Init does nothing.
+func (ready) Init() error { return nil }
+
+// stopSelf stops the process group like Ctrl-Z in a cooked terminal and
+// returns when it is continued. kill(2) may return before the stop takes
+// effect; without waiting for SIGCONT the terminal would be made raw again
+// before the shell resets it.
+func stopSelf() {
+	cont := make(chan os.Signal, 1)
+	signal.Notify(cont, syscall.SIGCONT)
+	defer signal.Stop(cont)
+	if syscall.Kill(0, syscall.SIGSTOP) == nil {
+		<-cont
+	}
+}
