@@ -172,7 +172,7 @@ func TestUsageErrorsHelp(t *testing.T) {
 		{"mem", []string{"stack=64MiB"}, []string{"at most 6MiB"}},
 		{"ready", []string{"cpus=0-1"}, []string{"exactly one CPU", "example: cpus=0"}},
 		{"ready", []string{"cpus=x"}, []string{"not a CPU number"}},
-		{"threads", []string{"names=a-name-longer-than-15"}, []string{"1 to 15 bytes"}},
+		{"threads", []string{"names=a-name-longer-than-15"}, []string{"1 to 15 bytes of UTF-8"}},
 		{"threads", []string{"names=a,b,c", "workers=2"}, []string{"3 names for workers=2"}},
 		{"tree", []string{"depth=12", "width=100"}, []string{"more than"}},
 	} {

@@ -161,6 +161,16 @@ func units(k ParamKind) map[string]float64 {
 	return nil
 }
 
+// ParseBytes reads a size as load parameters are written: 64MiB, 4k, 1.5GiB.
+// Errors wrap ErrUsage.
+func ParseBytes(text string) (uint64, error) {
+	n, err := parseNumber(ParamBytes, text)
+	if err != nil || n < 0 || n >= 1<<63 {
+		return 0, fmt.Errorf("%w: %q is not a size (example: 512MiB)", ErrUsage, text)
+	}
+	return uint64(n), nil
+}
+
 func splitUnit(text string) (num, unit string) {
 	i := strings.LastIndexFunc(text, func(r rune) bool { return r >= '0' && r <= '9' || r == '.' })
 	return text[:i+1], strings.TrimSpace(text[i+1:])

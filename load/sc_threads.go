@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 func scThreads() Scenario {
@@ -58,8 +59,8 @@ func splitNames(text string) ([]string, error) {
 	}
 	names := strings.Split(text, ",")
 	for _, name := range names {
-		if name == "" || len(name) > maxComm || strings.ContainsRune(name, 0) {
-			return nil, fmt.Errorf("names: %q is not 1 to %d bytes long", name, maxComm)
+		if name == "" || len(name) > maxComm || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
+			return nil, fmt.Errorf("names: %q is not 1 to %d bytes of UTF-8", name, maxComm)
 		}
 	}
 	return names, nil

@@ -75,9 +75,11 @@ func commands(a *app) []*cobra.Command {
 		newShowCommand(a),
 		newWatchCommand(a),
 		newAttachCommand(a),
+		newLoadCommand(a),
 		newDoctorCommand(a),
 		newFieldsCommand(a),
 		newCompletionCommand(),
+		newObserveCommand(a),
 	}
 }
 

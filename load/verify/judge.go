@@ -12,22 +12,24 @@ import (
 
 // judge holds one run while it is judged.
 type judge struct {
-	m       *load.Manifest
-	left    *LeftBehind
-	narrow  map[load.When][]*inspect.Snapshot // by phase, oldest first
-	wide    map[load.When][]*inspect.Snapshot
-	ids     []inspect.ID         // of the manifest's processes; zero: never seen
-	tids    [][]inspect.ThreadID // of their threads; zero: never seen
-	byPID   map[int]int          // PID → index into the manifest
-	derived map[string]*DerivedField
-	noise   gate
+	m        *load.Manifest
+	left     *LeftBehind
+	narrow   map[load.When][]*inspect.Snapshot // by phase, oldest first
+	wide     map[load.When][]*inspect.Snapshot
+	detailed map[load.When][]*inspect.Snapshot // those with the segments of a process
+	ids      []inspect.ID                      // of the manifest's processes; zero: never seen
+	tids     [][]inspect.ThreadID              // of their threads; zero: never seen
+	byPID    map[int]int                       // PID → index into the manifest
+	derived  map[string]*DerivedField
+	noise    gate
 }
 
 func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 	j := &judge{
 		m: m, left: left, derived: derivedIndex(), byPID: make(map[int]int, len(m.Processes)),
 		narrow: map[load.When][]*inspect.Snapshot{}, wide: map[load.When][]*inspect.Snapshot{},
-		ids: make([]inspect.ID, len(m.Processes)), tids: make([][]inspect.ThreadID, len(m.Processes)),
+		detailed: map[load.When][]*inspect.Snapshot{},
+		ids:      make([]inspect.ID, len(m.Processes)), tids: make([][]inspect.ThreadID, len(m.Processes)),
 	}
 	for i := range m.Processes {
 		j.byPID[m.Processes[i].PID] = i
@@ -36,10 +38,14 @@ func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 	ordered := slices.Clone(samples)
 	slices.SortStableFunc(ordered, func(a, b Sample) int { return cmp.Compare(a.MonoNS, b.MonoNS) })
 	for _, s := range ordered {
-		if s.Wide {
+		switch s.Reach {
+		case ReachHost:
 			j.wide[s.Phase] = append(j.wide[s.Phase], s.Snapshot)
-		} else {
+		case ReachTree:
 			j.narrow[s.Phase] = append(j.narrow[s.Phase], s.Snapshot)
+		}
+		if s.Detail != nil {
+			j.detailed[s.Phase] = append(j.detailed[s.Phase], s.Snapshot)
 		}
 		if s.Phase != load.WhenGone {
 			j.pin(s.Snapshot)

@@ -42,8 +42,8 @@ func (j *judge) usable(q *load.Promise, when load.When) []*inspect.Snapshot {
 		return j.narrow[when]
 	}
 	var out []*inspect.Snapshot
-	for _, s := range j.narrow[when] {
-		if q.Process >= 0 && q.Process < len(j.ids) && s.Detail != nil && s.Detail.ID == j.ids[q.Process] {
+	for _, s := range j.detailed[when] {
+		if q.Process >= 0 && q.Process < len(j.ids) && s.Detail.ID == j.ids[q.Process] {
 			out = append(out, s)
 		}
 	}

@@ -57,12 +57,20 @@ func (v Verdict) severity() int {
 	return 0
 }
 
+// Reach says what a sample covers.
+type Reach uint8
+
+// The reaches.
+const (
+	ReachTree Reach = iota // every process of the run, with its threads
+	ReachHost              // the whole host with few values of each process: who else used the CPUs, who is still alive
+	ReachOne               // one process with its segments, good for nothing else
+)
+
 // Sample is one snapshot with the phase of the run in which it was taken.
 type Sample struct {
 	Phase load.When
-	// Wide marks a snapshot of the whole host with few values of each process:
-	// it tells who else used the CPUs and who is still alive, nothing more.
-	Wide bool
+	Reach Reach
 	*inspect.Snapshot
 }
 

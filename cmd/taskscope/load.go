@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"taskscope/load"
+	"taskscope/load/spawn"
+)
+
+// newLoadCommand is the family of commands about known loads.
+func newLoadCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "load",
+		Short: "Run known loads, and check what taskscope shows against them",
+		Long: `A load is a job of which everything is known before it starts: how many processes
+and threads, their names, how often each switches, how much CPU and memory it
+uses. "load verify" runs it, observes it from a separate process that is told
+nothing but a PID, and compares.`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(newLoadListCommand(a), newLoadDescribeCommand(a), newLoadRunCommand(a), newLoadVerifyCommand(a), newLoadSweepCommand(a))
+	exampleFor(c, "taskscope load list", "taskscope load run vol workers=4 rate=200Hz", "taskscope load verify --all")
+	return c
+}
+
+func newLoadListCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the loads with their parameters",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return a.listLoadsJSON()
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tWHAT IT IS\tPARAMETERS")
+			for _, s := range load.All() {
+				var params []string
+				for _, p := range s.Params {
+					params = append(params, p.Name+"="+p.Default)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Title, strings.Join(params, " "))
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, promises included")
+	exampleFor(c, "taskscope load list", "taskscope load list --json")
+	return c
+}
+
+func (a *app) listLoadsJSON() error {
+	list := struct {
+		Loads []*load.Description `json:"loads"`
+	}{}
+	for _, s := range load.All() {
+		d, err := s.Describe()
+		if err != nil {
+			return err
+		}
+		list.Loads = append(list.Loads, d)
+	}
+	return writeJSON(a.stdout, list)
+}
+
+func newLoadDescribeCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "describe NAME [key=value…]",
+		Short: "Explain a load: what it teaches, its parameters and what it promises",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := scenarioArg(cmd, args)
+			if err != nil {
+				return err
+			}
+			d, err := s.Describe(args[1:]...)
+			if err != nil {
+				return usage("%w", err)
+			}
+			if asJSON {
+				return writeJSON(a.stdout, d)
+			}
+			a.describeText(d)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	exampleFor(c, "taskscope load describe vol", "taskscope load describe mem heap=64MiB --json")
+	return c
+}
+
+func (a *app) describeText(d *load.Description) {
+	fmt.Fprintf(a.stdout, "%s: %s\n\n%s\n\nParameters\n", d.Name, d.Title, d.Teaches)
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, p := range d.Parameters {
+		fmt.Fprintf(w, "  %s=%s\t%s\t%s\n", p.Name, p.Default, p.Range, p.Doc)
+	}
+	_ = w.Flush() // a.stdout remembers errors
+	fmt.Fprintln(a.stdout, "\nPromises")
+	for _, p := range d.Promises {
+		fmt.Fprintln(a.stdout, "  "+a.clean(p))
+	}
+	fmt.Fprintf(a.stdout, "\nUses at most %d tasks, %s of memory and %.2g CPUs.\n",
+		d.Budget.Tasks, load.FormatValue(load.ParamBytes, float64(d.Budget.MemoryBytes)), d.Budget.CPUs)
+}
+
+// scenarioArg is the load named by the first argument.
+func scenarioArg(cmd *cobra.Command, args []string) (*load.Scenario, error) {
+	if len(args) == 0 {
+		return nil, usage("%s needs the name of a load: %s", cmd.CommandPath(), strings.Join(load.Names(), ", "))
+	}
+	s, err := load.ByName(args[0])
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return s, nil
+}
+
+func newLoadSweepCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sweep [RUNID]",
+		Short: "Remove what a killed run left behind",
+		Long: `Remove what a run has left whose taskscope was killed: the run with this id, or
+every run whose controller is dead. Processes are known by the run id they
+carry, and are ended through a pidfd; a name is never enough.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage("%s takes at most one run id, not %d arguments", cmd.CommandPath(), len(args))
+			}
+			if a.readOnly {
+				return usage("--read-only: load sweep ends processes")
+			}
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			removed, err := spawn.Sweep(cmd.Context(), id)
+			for _, pid := range removed {
+				fmt.Fprintf(a.stdout, "removed %d\n", pid)
+			}
+			if err != nil {
+				return loadError("sweep", err)
+			}
+			fmt.Fprintf(a.stderr, "%d processes removed\n", len(removed))
+			return nil
+		},
+	}
+	exampleFor(c, "taskscope load sweep", "taskscope load sweep 3f9a01c2d4e5")
+	return c
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"taskscope/load"
+	"taskscope/load/spawn"
+	"taskscope/load/verify"
+)
+
+// loadFlags are the flags of load run and load verify.
+type loadFlags struct {
+	json      bool
+	maxTasks  int
+	maxMemory byteFlag
+	tier      string
+	retries   int
+	breaks    string // hidden: the field whose promises are made wrong
+}
+
+// byteFlag is a size as people write it.
+type byteFlag uint64
+
+func (f *byteFlag) String() string { return load.FormatValue(load.ParamBytes, float64(*f)) }
+func (f *byteFlag) Type() string   { return "size" }
+
+func (f *byteFlag) Set(s string) error {
+	n, err := load.ParseBytes(s)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%q is no size: write it like 512MiB or 4GiB", s)
+	}
+	*f = byteFlag(n)
+	return nil
+}
+
+func (f *loadFlags) add(c *cobra.Command, jsonHelp string) {
+	c.Flags().BoolVar(&f.json, "json", false, jsonHelp)
+	c.Flags().IntVar(&f.maxTasks, "max-tasks", 0, "raise the limit of tasks of a run (default: from this machine)")
+	c.Flags().Var(&f.maxMemory, "max-memory", "raise the limit of memory of a run (default: from this machine)")
+	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
+	c.Flags().IntVar(&f.retries, "retries", 1, "how often to run again while the verdict is undecided")
+	c.Flags().StringVar(&f.breaks, "break", "", "make the promises about this field wrong (to see a verdict fail)")
+	_ = c.Flags().MarkHidden("break") // the flag exists
+}
+
+func (f *loadFlags) check(a *app) error {
+	switch {
+	case a.readOnly:
+		return usage("--read-only: no load is started")
+	case f.maxTasks < 0:
+		return usage("--max-tasks: %d is negative: give a positive number", f.maxTasks)
+	case f.retries < 0 || f.retries > 100:
+		return usage("--retries: %d is out of range: give 0 to 100", f.retries)
+	}
+	return nil
+}
+
+// job makes a plan ready to run.
+func (f *loadFlags) job(s *load.Scenario, args []string) (loadJob, error) {
+	p, err := s.Plan(args)
+	if err != nil {
+		return loadJob{}, usage("%w", err)
+	}
+	if f.breaks != "" && breakPromises(p, f.breaks) == 0 {
+		return loadJob{}, usage("--break %s: %s promises nothing about it", f.breaks, s.Name)
+	}
+	return loadJob{plan: p, options: spawn.Options{
+		Tier:   f.tier,
+		Limits: spawn.Limits{MaxTasks: f.maxTasks, MaxMemory: uint64(f.maxMemory)},
+	}}, nil
+}
+
+// breakPromises makes every promise about a field wrong by a little more than
+// its tolerance, and says how many there were.
+func breakPromises(p *load.Plan, field string) int {
+	n := 0
+	for i := range p.Promises {
+		q := &p.Promises[i]
+		if q.Field != field {
+			continue
+		}
+		n++
+		switch {
+		case q.ExpectText != "":
+			q.ExpectText += "?"
+		case q.Kind == load.Bound && !q.AtLeast:
+			q.Expect.Const -= 1e18
+		default:
+			q.Expect.Const += 1e18
+		}
+	}
+	return n
+}
+
+func newLoadVerifyCommand(a *app) *cobra.Command {
+	var f loadFlags
+	var all bool
+	c := &cobra.Command{
+		Use:   "verify [NAME…|--all]",
+		Short: "Run loads with small defaults and judge what is observed of them",
+		Long: `Run each load with small defaults, observe it from a separate process that is
+told nothing but the PID of its root, and compare three accounts: what was
+promised before the run, what the workers report of themselves, and what was
+observed.
+
+Exit codes: 0 all pass, 1 one failed, 3 one is undecided because the machine was
+too busy to judge, 4 one was skipped for lack of a capability.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(a); err != nil {
+				return err
+			}
+			switch {
+			case all && len(args) > 0:
+				return usage("%s takes names or --all, not both", cmd.CommandPath())
+			case !all && len(args) == 0:
+				return usage("%s needs the names of loads (%s), or --all", cmd.CommandPath(), strings.Join(load.Names(), ", "))
+			case all:
+				args = load.Names()
+			}
+			return a.verifyLoads(cmd.Context(), &f, args)
+		},
+	}
+	f.add(c, "print JSON Lines: one object per run as it ends")
+	c.Flags().BoolVar(&all, "all", false, "all loads")
+	exampleFor(c, "taskscope load verify --all", "taskscope load verify vol ready --json")
+	return c
+}
+
+// tally counts verdicts.
+type tally map[verify.Verdict]int
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d passed, %d failed, %d undecided, %d skipped",
+		t[verify.Pass], t[verify.Fail], t[verify.Undecided], t[verify.Skipped])
+}
+
+// exitCode is that of the worst verdict.
+func (t tally) exitCode() int {
+	for _, v := range []verify.Verdict{verify.Fail, verify.Undecided, verify.Skipped} {
+		if t[v] > 0 {
+			return exitCodeOf(v)
+		}
+	}
+	return exitDone
+}
+
+func exitCodeOf(v verify.Verdict) int {
+	switch v {
+	case verify.Pass:
+		return exitDone
+	case verify.Undecided:
+		return exitUndecided
+	case verify.Skipped:
+		return exitSkipped
+	}
+	return exitFailed
+}
+
+func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names []string) error {
+	var jobs []loadJob
+	for _, name := range names { // complain before anything is started
+		s, err := load.ByName(name)
+		if err != nil {
+			return usage("%w", err)
+		}
+		job, err := f.job(s, s.Quick)
+		if err != nil {
+			if f.breaks != "" && len(names) > 1 {
+				continue // loads that promise nothing about the field
+			}
+			return err
+		}
+		jobs = append(jobs, job)
+	}
+	count := tally{}
+	for _, job := range jobs {
+		r, err := a.verdictOn(ctx, f, job)
+		if err != nil {
+			return err
+		}
+		count[r.Verdict]++
+		if err := a.printResult(f, r); err != nil {
+			return err
+		}
+	}
+	summary := a.stderr
+	if !f.json {
+		summary = a.stdout
+	}
+	fmt.Fprintln(summary, count)
+	return exitWith(count.exitCode())
+}
+
+// verdictOn runs a load until its verdict is clear or the retries are used up.
+// A load that cannot be started has a verdict too; the error is about usage or
+// interruption.
+func (a *app) verdictOn(ctx context.Context, f *loadFlags, job loadJob) (*verify.Result, error) {
+	for try := 0; ; try++ {
+		r, err := a.verifyLoad(ctx, job)
+		if err != nil {
+			if r, err = notRun(ctx, job, err); err != nil {
+				return nil, err
+			}
+		}
+		if r.Verdict != verify.Undecided || try >= f.retries {
+			return r, nil
+		}
+		fmt.Fprintf(a.stderr, "%s: undecided, once more: %s\n", r.Scenario, oneLine(r.Why))
+	}
+}
+
+// notRun is the verdict on a load that could not be run.
+func notRun(ctx context.Context, job loadJob, err error) (*verify.Result, error) {
+	if ctx.Err() != nil {
+		return nil, context.Canceled
+	}
+	skipped, fault := refused(err)
+	if fault {
+		return nil, loadError(job.plan.Scenario, err)
+	}
+	r := &verify.Result{
+		Scenario: job.plan.Scenario, Parameters: job.plan.Parameters, Tier: job.plan.Tier,
+		Verdict: verify.Fail, Why: err.Error(), Checks: []verify.Check{},
+	}
+	if skipped {
+		r.Verdict = verify.Skipped
+	}
+	return r, nil
+}
+
+// printResult prints one verdict: a JSON line, or a line with the checks that
+// do not pass below it.
+func (a *app) printResult(f *loadFlags, r *verify.Result) error {
+	if f.json {
+		e := json.NewEncoder(a.stdout)
+		e.SetEscapeHTML(false)
+		return e.Encode(forJSON(r))
+	}
+	noise := "noise unknown"
+	if n := r.Noise.OtherCPUPercent; n != nil {
+		noise = fmt.Sprintf("others used %.0f %% of a CPU", *n)
+	}
+	fmt.Fprintf(a.stdout, "%-9s  %-8s  %4d checks, %s\n", r.Verdict, r.Scenario, len(r.Checks), noise)
+	const most = 20
+	shown, more := 0, 0
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		switch {
+		case c.Verdict == verify.Pass:
+		case shown < most:
+			shown++
+			fmt.Fprintf(a.stdout, "  %-9s  %s: %s: %s\n", c.Verdict, a.clean(c.Subject), c.Field, a.clean(c.Why))
+		default:
+			more++
+		}
+	}
+	if shown == 0 && r.Why != "" {
+		fmt.Fprintf(a.stdout, "  %s\n", oneLine(r.Why))
+	}
+	if more > 0 {
+		fmt.Fprintf(a.stdout, "  and %d more\n", more)
+	}
+	return nil
+}
+
+// forJSON is the result without the plan: the checks say all that it promised.
+func forJSON(r *verify.Result) *verify.Result {
+	out := *r
+	if r.Manifest != nil {
+		m := *r.Manifest
+		m.Plan = nil
+		out.Manifest = &m
+	}
+	return &out
+}

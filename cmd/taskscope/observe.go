@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/gob"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taskscope/inspect"
+)
+
+// The observer is the second pair of eyes of `load verify`: a process of its
+// own that is told nothing but the PID at the root of the tree, and finds
+// everything else by reading the kernel.
+//
+// Each line on its stdin asks for an observation: "light TAG" of the tree,
+// "full TAG" also of the whole host and of the segments of each process. In
+// between it observes the tree by itself, at jittered intervals, so that its
+// rhythm cannot match that of the load. Observations go to stdout as a gob
+// stream. End of input ends it.
+
+// observation is what the observer sends: snapshots taken one after the other.
+type observation struct {
+	Tag  string // of the line that asked for it, "" when nobody did
+	Host *inspect.Snapshot
+	Tree *inspect.Snapshot
+	Each []*inspect.Snapshot // one process each, with its segments
+	Err  string              // why something is missing
+}
+
+// The pause before the observer looks by itself: seldom enough to use little
+// CPU, and long enough to leave the load alone when it begins.
+const (
+	observeMin    = 120 * time.Millisecond
+	observeJitter = 130 * time.Millisecond
+)
+
+// maxEach bounds how many processes have their segments read per observation.
+const maxEach = 32
+
+func newObserveCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:    "observe PID",
+		Short:  "Observe a tree of processes for load verify (gob on stdout)",
+		Hidden: true,
+		Args:   onePID,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pid, err := parsePID(args[0])
+			if err != nil {
+				return err
+			}
+			return a.observe(cmd.Context(), pid)
+		},
+	}
+	return c
+}
+
+// observe serves until its input ends.
+func (a *app) observe(ctx context.Context, pid int) error {
+	o := &observer{app: a, root: pid}
+	var err error
+	if o.host, err = a.openReader(); err != nil {
+		return err
+	}
+	defer o.host.Close()
+	if o.tree, err = a.openReader(); err != nil {
+		return err
+	}
+	defer o.tree.Close()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The goroutine ends with the process when stdin never ends.
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewScanner(a.stdin); in.Scan(); {
+			select {
+			case lines <- in.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return o.serve(ctx, lines, gob.NewEncoder(a.stdout))
+}
+
+// observer belongs to one goroutine.
+type observer struct {
+	*app
+	root       int
+	host, tree *inspect.Reader
+	pids       []int // of the tree, as last found
+}
+
+func (o *observer) serve(ctx context.Context, lines <-chan string, out *gob.Encoder) error {
+	pause := time.NewTimer(time.Hour)
+	defer pause.Stop()
+	for {
+		var seen observation
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line, ok := <-lines:
+			if !ok {
+				return nil
+			}
+			kind, tag, _ := strings.Cut(line, " ")
+			seen = o.look(ctx, kind == "full")
+			seen.Tag = tag
+		case <-pause.C:
+			seen = o.look(ctx, false)
+		}
+		if err := out.Encode(&seen); err != nil {
+			return fmt.Errorf("send an observation: %w", err)
+		}
+		pause.Reset(observeMin + rand.N(observeJitter))
+	}
+}
+
+// look makes one observation.
+func (o *observer) look(ctx context.Context, full bool) observation {
+	var seen observation
+	if full || o.pids == nil {
+		s, err := o.host.Read(ctx, inspect.Request{Want: inspect.WantCPUClock | inspect.WantHost})
+		if err != nil {
+			seen.Err = err.Error()
+			return seen
+		}
+		o.pids = treePIDs(s, o.root)
+		if full {
+			seen.Host = s
+		}
+	}
+	if len(o.pids) == 0 {
+		return seen
+	}
+	s, err := o.tree.Read(ctx, treeRequest(o.pids))
+	if err != nil {
+		seen.Err = err.Error()
+		return seen
+	}
+	seen.Tree = s
+	if full {
+		seen.Each, err = o.segments(ctx)
+		if err != nil {
+			seen.Err = err.Error()
+		}
+	}
+	return seen
+}
+
+// treeRequest asks for everything a promise can be about, of these processes.
+func treeRequest(pids []int) inspect.Request {
+	return inspect.Request{
+		Want: inspect.WantStatus | inspect.WantSchedstat | inspect.WantThreads | inspect.WantCPUClock | inspect.WantTotals,
+		Only: pids,
+	}
+}
+
+// segments reads the segments of each process, by a fresh reader: one that has
+// read them before may give those of then.
+func (o *observer) segments(ctx context.Context) ([]*inspect.Snapshot, error) {
+	r, err := o.openReader()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []*inspect.Snapshot
+	for _, pid := range o.pids[:min(len(o.pids), maxEach)] {
+		s, err := r.Read(ctx, inspect.Request{Only: []int{pid}, Focus: pid, Detail: inspect.DetailSegments})
+		if err != nil {
+			return out, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// treePIDs are the PIDs of the subtree of root, root first, by parent PIDs.
+func treePIDs(s *inspect.Snapshot, root int) []int {
+	if s.ByPID(root) == nil {
+		return nil
+	}
+	kids := map[int][]int{}
+	for _, p := range s.Processes {
+		if parent, ok := p.PPID.Get(); ok && p.ID.PID != root {
+			kids[parent] = append(kids[parent], p.ID.PID)
+		}
+	}
+	found := []int{root}
+	for i := 0; i < len(found) && len(found) <= len(s.Processes); i++ {
+		found = append(found, kids[found[i]]...)
+	}
+	return found
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"taskscope/inspect"
+	"taskscope/load"
+	"taskscope/load/verify"
+)
+
+// witness is an observer process as its parent sees it. It belongs to one
+// goroutine, besides the one that receives.
+type witness struct {
+	cmd    *exec.Cmd
+	lines  io.WriteCloser
+	stderr bytes.Buffer
+	tags   int
+
+	mu       sync.Mutex
+	seen     []observation
+	failed   error         // why nothing more will come
+	arrived  chan struct{} // replaced whenever something has come
+	received sync.WaitGroup
+}
+
+// startWitness starts the observer of the tree below root.
+func (a *app) startWitness(root int) (*witness, error) {
+	w := &witness{arrived: make(chan struct{})}
+	w.cmd = exec.Command("/proc/self/exe", "observe", strconv.Itoa(root), "--source", a.source, "--proc-root", a.procRoot)
+	w.cmd.Args[0] = "taskscope"
+	// A group of its own: Ctrl-C is for us to answer.
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	w.cmd.Stderr = &w.stderr
+	var err error
+	if w.lines, err = w.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the observer: %w", err)
+	}
+	w.received.Add(1)
+	go func() {
+		defer w.received.Done()
+		w.receive(gob.NewDecoder(out))
+	}()
+	return w, nil
+}
+
+func (w *witness) receive(in *gob.Decoder) {
+	for {
+		var o observation
+		err := in.Decode(&o)
+		w.mu.Lock()
+		if err != nil {
+			w.failed = err
+		} else {
+			w.seen = append(w.seen, o)
+		}
+		close(w.arrived)
+		w.arrived = make(chan struct{})
+		w.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// look asks for one observation and waits for it.
+func (w *witness) look(ctx context.Context, kind, phase string) (*observation, error) {
+	w.tags++
+	tag := phase + " " + strconv.Itoa(w.tags)
+	if _, err := fmt.Fprintf(w.lines, "%s %s\n", kind, tag); err != nil {
+		return nil, w.explain(err)
+	}
+	for {
+		w.mu.Lock()
+		arrived, failed := w.arrived, w.failed
+		for i := len(w.seen) - 1; i >= 0; i-- {
+			if w.seen[i].Tag == tag {
+				o := w.seen[i]
+				w.mu.Unlock()
+				return &o, nil
+			}
+		}
+		w.mu.Unlock()
+		if failed != nil {
+			return nil, w.explain(failed)
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// explain adds what the observer said before it ended.
+func (w *witness) explain(err error) error {
+	_ = w.lines.Close()
+	w.received.Wait() // its end of the pipe is closed, so it has ended
+	_ = w.cmd.Wait()
+	if text := bytes.TrimSpace(w.stderr.Bytes()); len(text) > 0 {
+		return fmt.Errorf("the observer ended: %s", text)
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the observer ended early")
+	}
+	return fmt.Errorf("the observer: %w", err)
+}
+
+// The search for a quiet tree: between two looks, and in all.
+const (
+	settlePause = 15 * time.Millisecond
+	settleLimit = 3 * time.Second
+)
+
+// settle looks until every task of the tree is blocked and no counter moves
+// between two looks, then looks at everything. It gives up quietly: whatever
+// still moves then is for the judge to see.
+func (w *witness) settle(ctx context.Context, phase string) error {
+	limit := time.Now().Add(settleLimit)
+	var before *inspect.Snapshot
+	for time.Now().Before(limit) {
+		o, err := w.look(ctx, "light", phase)
+		if err != nil {
+			return err
+		}
+		if before != nil && o.Tree != nil && quiet(before, o.Tree) {
+			break
+		}
+		before = o.Tree
+		if err := pause(ctx, settlePause); err != nil {
+			return err
+		}
+	}
+	_, err := w.look(ctx, "full", phase)
+	return err
+}
+
+// quiet says whether nothing ran in a tree between two snapshots.
+func quiet(a, b *inspect.Snapshot) bool {
+	if len(a.Processes) != len(b.Processes) {
+		return false
+	}
+	for i, p := range b.Processes {
+		q := a.Processes[i]
+		if p.ID != q.ID || len(p.Threads) != len(q.Threads) {
+			return false
+		}
+		for k := range p.Threads {
+			s, t := &q.Threads[k], &p.Threads[k]
+			if t.State == 'R' || s.ID != t.ID || s.Voluntary != t.Voluntary || s.Slices != t.Slices {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close ends the observer and waits for it.
+func (w *witness) close() {
+	_ = w.lines.Close()
+	w.received.Wait()
+	_ = w.cmd.Wait()
+}
+
+// samples labels what was seen with the phases of the run. The order of asking
+// labels what was asked for; the clock labels the rest.
+func (w *witness) samples(m *load.Manifest) []verify.Sample {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return labelled(m, w.seen)
+}
+
+// liveAfter is how long after the gate the workers are left alone before a
+// sample counts: long enough for the last of them to have been woken.
+const liveAfter = 50 * time.Millisecond
+
+func labelled(m *load.Manifest, seen []observation) []verify.Sample {
+	var out []verify.Sample
+	for _, o := range seen {
+		phase := phaseOfTag(o.Tag)
+		if phase == "" && o.Tree != nil {
+			if when, ok := verify.PhaseOf(m, o.Tree, int64(liveAfter)); ok && when == load.WhenLive {
+				phase = when
+			}
+		}
+		if phase == "" {
+			continue
+		}
+		if o.Host != nil {
+			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachHost, Snapshot: o.Host})
+		}
+		if o.Tree != nil {
+			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree})
+		}
+		for _, s := range o.Each {
+			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachOne, Snapshot: s})
+		}
+	}
+	return out
+}
+
+func phaseOfTag(tag string) load.When {
+	for _, when := range []load.When{load.WhenReady, load.WhenParked, load.WhenGone} {
+		if len(tag) > len(when) && tag[:len(when)] == string(when) && tag[len(when)] == ' ' {
+			return when
+		}
+	}
+	return ""
+}
