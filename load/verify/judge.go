@@ -132,6 +132,10 @@ func (j *judge) check(q *load.Promise) Check {
 	if exp.ok && !exp.isText {
 		c.Tolerance = q.TolAbs + q.TolRel*math.Abs(exp.num)
 	}
+	if j.m.Plan.Tier == "go" && !holdsWithRuntime(q) {
+		c.Verdict, c.Why = Skipped, "the go worker's runtime adds threads, switches and memory of its own: only the native tier is exact"
+		return c
+	}
 	if j.pending(q) {
 		c.Verdict, c.Why = Pending, "its time has not come"
 		return c
@@ -140,6 +144,16 @@ func (j *judge) check(q *load.Promise) Check {
 	c.Observed, c.Source = obs.value(), obs.source
 	j.decide(&c, q, exp, self, obs)
 	return c
+}
+
+// holdsWithRuntime says whether a promise holds for workers that have a
+// language runtime beside them.
+func holdsWithRuntime(q *load.Promise) bool {
+	switch q.Field {
+	case "descendants", "children", "ppid", "comm", "cpus_allowed", "tasks_alive":
+		return true
+	}
+	return false
 }
 
 // pending says whether a promise cannot be judged yet.
