@@ -20,7 +20,7 @@ func scMem() Scenario {
 			kib("map", "8MiB", "64KiB", "anonymous memory mapped and touched by each worker"),
 			secondsParam("how long it is held"), cpusParam(""),
 		},
-		Quick: []string{"seconds=400ms"},
+		Quick: []string{"seconds=800ms"},
 		Build: buildMem,
 	}
 }

@@ -19,7 +19,7 @@ func scThreads() Scenario {
 			secondsParam("how long they wait"),
 			cpusParam(""),
 		},
-		Quick: []string{"seconds=400ms", "workers=16", "names=reader,writer,logger"},
+		Quick: []string{"seconds=800ms", "workers=16", "names=reader,writer,logger"},
 		Build: buildThreads,
 	}
 }

@@ -14,7 +14,7 @@ func scTree() Scenario {
 			{Name: "threads", Kind: ParamInt, Default: "2", Min: 1, Max: 1000, Doc: "threads of every process, the main thread included"},
 			secondsParam("how long they wait"),
 		},
-		Quick: []string{"seconds=400ms", "depth=2", "width=3", "threads=3"},
+		Quick: []string{"seconds=800ms", "depth=2", "width=3", "threads=3"},
 		Build: buildTree,
 	}
 }

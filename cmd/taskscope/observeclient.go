@@ -93,6 +93,9 @@ func (w *witness) look(ctx context.Context, kind, phase string) (*observation, e
 			if w.seen[i].Tag == tag {
 				o := w.seen[i]
 				w.mu.Unlock()
+				if o.Err != "" {
+					return nil, fmt.Errorf("the observer: %s", o.Err)
+				}
 				return &o, nil
 			}
 		}
