@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"taskscope/load/spawn/native"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -27,25 +29,27 @@ type cgroup struct {
 // starts its guard; nil where that is not possible.
 func newCgroup(r *Run) *cgroup {
 	parent, ok := unifiedDir()
-	if !ok {
+	if !ok || unix.Access(parent, unix.W_OK) != nil || native.Image() == nil {
 		return nil
 	}
 	start, _ := startTime(os.Getpid())
 	name := fmt.Sprintf("%s%s-%d-%s", cgroupPrefix, r.id, os.Getpid(), start)
 	g := &cgroup{dir: filepath.Join(parent, name), fd: -1}
-	if err := os.Mkdir(g.dir, 0o755); err != nil {
+	// The guard comes first: from the directory's first moment on, somebody
+	// outlives the controller to remove it.
+	var err error
+	if g.guard, err = startGuard(r, parent, name); err != nil {
 		return nil
 	}
-	var err error
+	if err = os.Mkdir(g.dir, 0o755); err != nil {
+		g.remove()
+		return nil
+	}
 	if g.fd, err = unix.Open(g.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		g.remove()
 		return nil
 	}
 	if unix.Faccessat(g.fd, "cgroup.kill", unix.W_OK, 0) != nil { // before Linux 5.14
-		g.remove()
-		return nil
-	}
-	if g.guard, err = startGuard(r, parent, name); err != nil {
 		g.remove()
 		return nil
 	}

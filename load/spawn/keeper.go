@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -203,9 +204,10 @@ func (k *keeper) adopt() {
 	}
 }
 
-// bury notes every process that has ended. Ancestors come first in the plan,
-// so the first failure recorded is the cause of those below it.
+// bury notes every process that has ended and reports the first whose parent
+// lives: a process takes those below it along, and they may be seen first.
 func (k *keeper) bury() {
+	var deaths []*DeathError
 	for i := range k.tasks {
 		t := &k.tasks[i]
 		if t.pidfd < 0 || t.dead || !readable(t.pidfd) {
@@ -214,14 +216,36 @@ func (k *keeper) bury() {
 		t.dead = true
 		pid := int(atomic.LoadUint32(&k.r.arena.procs[i].pid))
 		status, known := k.reap(i, pid)
-		if err := k.r.arena.failure(k.r.plan); err != nil {
-			k.r.fail(err)
-		}
-		k.r.fail(&DeathError{Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known})
+		deaths = append(deaths, &DeathError{
+			Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known,
+		})
 		_ = unix.EpollCtl(k.epoll, unix.EPOLL_CTL_DEL, t.pidfd, nil) //nolint:errcheck // it was added
 		unix.Close(t.pidfd)
 		t.pidfd = -1
 	}
+	if err := k.r.arena.failure(k.r.plan); err != nil {
+		k.r.fail(err)
+	}
+	for _, d := range deaths {
+		if parent := k.r.plan.Processes[d.Process].Parent; parent < 0 || !k.ending(parent) {
+			k.r.fail(d)
+		}
+	}
+}
+
+// ending tells whether a process has ended or is about to. The parent-death
+// signal leaves before the pidfd of the dying parent becomes readable.
+func (k *keeper) ending(i int) bool {
+	if k.tasks[i].dead {
+		return true
+	}
+	f, ok := statFields(int(atomic.LoadUint32(&k.r.arena.procs[i].pid)))
+	if !ok || len(f) < 7 {
+		return true
+	}
+	const exiting = 0x4 // PF_EXITING in field 9 of /proc/PID/stat
+	flags, err := strconv.ParseUint(f[6], 10, 64)
+	return err == nil && flags&exiting != 0
 }
 
 // readable tells whether the process of a pidfd has ended.
