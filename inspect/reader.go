@@ -56,6 +56,7 @@ type Reader struct {
 	prev    []*entry
 	prevIDs []int
 	round   int
+	focused focused
 	base    time.Time
 	baseNS  int64
 }
