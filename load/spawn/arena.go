@@ -43,7 +43,7 @@ type arenaHeader struct {
 	nprocs, nthreads, nops, controllerPID  uint32
 	procsOff, threadsOff, opsOff, slotsOff uint64
 	deadlineNS, killNS                     int64
-	filesLimit, _                          uint32
+	filesLimit, flags                      uint32
 	_                                      [3]uint64
 	gateNS                                 int64
 	gate, stop                             uint32

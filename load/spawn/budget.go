@@ -35,9 +35,12 @@ func (b *bound) lower(value uint64, source string) {
 
 // host are the limits of this machine.
 type host struct {
-	tasks, memory bound
-	cpus          int
+	tasks, memory, files bound
+	cpus                 int
 }
+
+// ownFiles is what the controller opens for a run besides a pidfd per process.
+const ownFiles = 32
 
 // checkBudget refuses a plan above the limits, before anything starts.
 func checkBudget(p *load.Plan, l Limits, h host) error {
@@ -61,6 +64,10 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 	if memory > h.memory.value {
 		return fmt.Errorf("%w: %d bytes of memory wanted, %d allowed (%s); raise it with --max-memory",
 			ErrBudget, memory, h.memory.value, h.memory.source)
+	}
+	if files := uint64(len(p.Processes) + ownFiles + p.Budget.Files); files > h.files.value {
+		return fmt.Errorf("%w: %d file descriptors wanted, %d allowed (%s); raise it with ulimit -n",
+			ErrBudget, files, h.files.value, h.files.source)
 	}
 	return checkRealtime(p, l, h.cpus)
 }
@@ -187,7 +194,8 @@ func busySeconds(t *load.ThreadPlan) float64 {
 // hostLimits computes the limits of this machine. A limit that cannot be read
 // does not count.
 func hostLimits() host {
-	h := host{tasks: bound{math.MaxInt64, "no limit"}, memory: bound{math.MaxInt64, "no limit"}, cpus: runtime.NumCPU()}
+	none := bound{math.MaxInt64, "no limit"}
+	h := host{tasks: none, memory: none, files: none, cpus: runtime.NumCPU()}
 	for _, f := range []string{"pid_max", "threads-max"} {
 		if n, ok := readUint("/proc/sys/kernel/" + f); ok {
 			h.tasks.lower(n/4, "a quarter of kernel."+f)
@@ -196,6 +204,9 @@ func hostLimits() host {
 	var l unix.Rlimit
 	if os.Getuid() != 0 && unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur != unix.RLIM_INFINITY {
 		h.tasks.lower(l.Cur/4, "a quarter of RLIMIT_NPROC")
+	}
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil {
+		h.files.lower(l.Cur/2, "half of RLIMIT_NOFILE")
 	}
 	if n, ok := memAvailable(); ok {
 		h.memory.lower(n/2, "half of MemAvailable")

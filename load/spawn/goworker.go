@@ -67,13 +67,12 @@ type goProcess struct {
 // the binary). It returns the exit code.
 func WorkerMain(args []string) int {
 	runtime.LockOSThread()
-	text, ok := argument(args, processArg)
-	index, err := strconv.Atoi(text)
-	if !ok || err != nil || len(args) != 3 {
+	index, ok := processIndex(args)
+	if !ok {
 		return exitUsage
 	}
 	a, err := openArena(fdArena)
-	if err != nil || index < 0 || index >= len(a.procs) {
+	if err != nil || index >= len(a.procs) {
 		return exitUsage
 	}
 	for fd := fdArena; fd < fdCount; fd++ {
@@ -81,6 +80,13 @@ func WorkerMain(args []string) int {
 	}
 	p := &goProcess{a: a, index: index, args: args[:2]}
 	return p.run()
+}
+
+// processIndex reads the worker's arguments: run, controller, process.
+func processIndex(args []string) (int, bool) {
+	text, ok := argument(args, processArg)
+	index, err := strconv.Atoi(text)
+	return index, ok && err == nil && index >= 0 && len(args) == 3
 }
 
 // run lives the life of the process: set up, children, threads, the leader.
@@ -163,9 +169,11 @@ func (p *goProcess) startChildren() error {
 	for c := p.a.procs[p.index].firstChild; c >= 0; c = p.a.procs[c].nextSibling {
 		args := append([]string{"taskscope-worker", WorkerCommand}, p.args...)
 		args = append(args, fmt.Sprint(processArg, c))
-		pid, err := syscall.ForkExec("/proc/self/exe", args, &syscall.ProcAttr{
-			Env: os.Environ(), Files: files, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
-		})
+		sys := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if guards(p.a.head.flags)&guardDeathSignal != 0 {
+			sys.Pdeathsig = 0
+		}
+		pid, err := syscall.ForkExec("/proc/self/exe", args, &syscall.ProcAttr{Env: os.Environ(), Files: files, Sys: sys})
 		if err != nil {
 			return err
 		}

@@ -79,11 +79,16 @@ func (k *keeper) start() error {
 			return err
 		}
 	}
-	k.group = newCgroup(k.r)
+	if k.r.without&guardCgroup == 0 {
+		k.group = newCgroup(k.r)
+	}
 	pidfd := -1
 	attr := &syscall.ProcAttr{
 		Files: k.r.fds.workerFiles(),
 		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &pidfd},
+	}
+	if k.r.without&guardDeathSignal != 0 {
+		attr.Sys.Pdeathsig = 0
 	}
 	// Either way the terminal's signals and job control are not for the run.
 	attr.Sys.Setsid = k.r.plan.Processes[0].Setsid

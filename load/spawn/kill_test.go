@@ -92,26 +92,35 @@ func rounds(full int) int {
 }
 
 // TestKilledControllerLeavesNothing kills the controller at random moments,
-// most of them in the middle of starting, some with everything running.
+// most of them in the middle of starting, some with everything running: with
+// every guard, and with single ones switched off.
 func TestKilledControllerLeavesNothing(t *testing.T) {
-	for _, tier := range []string{TierNative, TierGo} {
-		t.Run(tier, func(t *testing.T) {
-			n := rounds(30)
-			if tier == TierGo {
-				n = rounds(10)
-			}
+	tests := []struct {
+		name, tier string
+		without    guards
+		rounds     int
+	}{
+		{"native", TierNative, 0, 30},
+		{"native, death signal and pipe only", TierNative, guardCgroup, 20},
+		{"native, pipe only", TierNative, guardCgroup | guardDeathSignal, 20},
+		{"go", TierGo, 0, 10},
+		{"go, death signal and pipe only", TierGo, guardCgroup, 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var worst time.Duration
+			n := rounds(tt.rounds)
 			for i := range n {
-				worst = max(worst, killController(t, tier, i))
+				job := controllerJob{Plan: busyTree(), RunID: newRunID() + "kill", Tier: tt.tier, Release: true, Without: tt.without}
+				worst = max(worst, killController(t, job, i))
 			}
 			t.Logf("%d rounds, nothing left after at most %v", n, worst)
 		})
 	}
 }
 
-func killController(t *testing.T, tier string, round int) time.Duration {
+func killController(t *testing.T, job controllerJob, round int) time.Duration {
 	t.Helper()
-	job := controllerJob{Plan: busyTree(), RunID: newRunID() + "kill", Tier: tier, Release: true}
 	cmd, lines := otherProcess(t, job)
 	if round%3 == 0 { // with everything running
 		lines.Scan()

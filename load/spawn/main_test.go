@@ -64,6 +64,7 @@ type controllerJob struct {
 	RunID   string
 	Tier    string
 	Release bool
+	Without guards
 }
 
 func testController(text string) int {
@@ -73,7 +74,7 @@ func testController(text string) int {
 		return 2
 	}
 	fmt.Println("starting")
-	r, err := Start(context.Background(), job.Plan, Options{RunID: job.RunID, Tier: job.Tier})
+	r, err := Start(context.Background(), job.Plan, Options{RunID: job.RunID, Tier: job.Tier, without: job.Without})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

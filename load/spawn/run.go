@@ -19,6 +19,7 @@ type Run struct {
 	tier     string
 	plan     *load.Plan
 	lifetime time.Duration
+	without  guards
 	fds      channels
 	keeper   *keeper
 
@@ -39,7 +40,7 @@ type Run struct {
 
 func newRun(p *load.Plan, o Options, tier string) *Run {
 	return &Run{
-		id: o.RunID, tier: tier, plan: p, lifetime: p.Duration + o.Lifetime,
+		id: o.RunID, tier: tier, plan: p, lifetime: p.Duration + o.Lifetime, without: o.without,
 		ready: make(chan struct{}), parked: make(chan struct{}),
 		failed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -90,6 +91,7 @@ func (r *Run) open() error {
 	a.head.killNS = a.head.deadlineNS + int64(killGrace)
 	a.head.controllerPID = uint32(unix.Getpid())
 	a.head.filesLimit = uint32(32 + r.plan.Budget.Files)
+	a.head.flags = uint32(r.without & guardDeathSignal)
 	r.arena = a
 	return nil
 }

@@ -66,7 +66,18 @@ type Options struct {
 	Limits Limits
 	// Lifetime bounds the run beyond the plan's duration; 0 means one hour.
 	Lifetime time.Duration
+
+	// without switches guards off, so that tests prove the others on their own.
+	without guards
 }
+
+// guards is a set of what ends a run whose controller is killed.
+type guards uint
+
+const (
+	guardDeathSignal guards = 1 << iota // = FLAG_NO_DEATH_SIGNAL in native/arena.h
+	guardCgroup
+)
 
 // The tiers.
 const (

@@ -11,6 +11,9 @@ enum {
 	CPU_WORDS = 16, // 1024 CPUs
 };
 
+// Flags of the header, for the tests of the safety net.
+enum { FLAG_NO_DEATH_SIGNAL = 1 };
+
 // The file descriptors that the root is started with.
 enum { FD_ARENA = 3, FD_LIVE = 4, FD_GATE = 5, FD_RELEASE = 6, FD_NOTIFY = 7 };
 
@@ -39,7 +42,7 @@ struct header {
 	i64 deadline_ns; // CLOCK_MONOTONIC; nobody lives longer
 	i64 kill_ns;     // CLOCK_MONOTONIC; the kernel kills what still lives
 	u32 files_limit; // RLIMIT_NOFILE
-	u32 pad0;
+	u32 flags;
 	u64 pad1[3];
 
 	// Written during the run.

@@ -38,7 +38,7 @@ __attribute__((noreturn)) static void layout(void)
 	AT(header, magic); AT(header, version); AT(header, size); AT(header, nprocs); AT(header, nthreads);
 	AT(header, nops); AT(header, controller_pid); AT(header, procs_off); AT(header, threads_off);
 	AT(header, ops_off); AT(header, slots_off); AT(header, deadline_ns); AT(header, kill_ns);
-	AT(header, files_limit); AT(header, gate_ns); AT(header, gate); AT(header, stop); AT(header, ready);
+	AT(header, files_limit); AT(header, flags); AT(header, gate_ns); AT(header, gate); AT(header, stop); AT(header, ready);
 	AT(header, parked); AT(header, failed); AT(header, fail_thread); AT(header, fail_step);
 	AT(header, fail_errno); AT(header, fail_op);
 	SIZE(process);

@@ -599,7 +599,8 @@ static u32 fork_children(u32 index)
 static void begin_process(u32 index, u32 parent)
 {
 	struct process *p = &procs[index];
-	sys2(SYS_prctl, PR_SET_PDEATHSIG_, SIGKILL_);
+	if (!(head->flags & FLAG_NO_DEATH_SIGNAL))
+		sys2(SYS_prctl, PR_SET_PDEATHSIG_, SIGKILL_);
 	if (parent && (u32)sys0(SYS_getppid) != parent)
 		quit(EXIT_ORPHAN);
 	p->pid = (u32)sys0(SYS_getpid);
