@@ -177,6 +177,11 @@ func (h *Host) BootTime() (time.Time, error) {
 	if !h.boot.IsZero() {
 		return h.boot, nil
 	}
+	if h.foreign() { // gopsutil would panic on an empty file
+		if _, err := h.numbers("uptime", 1); err != nil {
+			return time.Time{}, unavailable("boot time", err)
+		}
+	}
 	s, err := ghost.BootTimeWithContext(h.ctx)
 	if err != nil || s == 0 {
 		return time.Time{}, unavailable("boot time", err)

@@ -5,7 +5,7 @@ import "bytes"
 // StatusField names a line of /proc/PID/status.
 type StatusField uint8
 
-// The lines that are parsed.
+// The lines that are parsed, in the kernel's order.
 const (
 	StatusName StatusField = iota
 	StatusState
@@ -111,6 +111,7 @@ func ParseStatus(b []byte, s *Status) error {
 		Name: s.Name[:0], Groups: s.Groups[:0], NStgid: s.NStgid[:0], NSpid: s.NSpid[:0],
 		CpusAllowedList: s.CpusAllowedList[:0],
 	}
+	next := StatusName
 	for len(b) > 0 {
 		var line []byte
 		line, b = nextLine(b)
@@ -118,14 +119,15 @@ func ParseStatus(b []byte, s *Status) error {
 		if colon < 0 {
 			return malformed(FileStatus, "line without a colon")
 		}
-		f, ok := statusField(line[:colon])
+		f, ok := statusField(line[:colon], next)
 		if !ok {
 			continue
 		}
-		if !s.set(f, line[colon+1:]) {
+		if !statusLines[f].set(s, line[colon+1:]) {
 			return malformed(FileStatus, string(line[:colon]))
 		}
 		s.have |= 1 << f
+		next = f + 1
 	}
 	if !s.Has(StatusName) || !s.Has(StatusPid) {
 		return malformed(FileStatus, "no Name or no Pid")
@@ -133,257 +135,140 @@ func ParseStatus(b []byte, s *Status) error {
 	return nil
 }
 
-// statusField finds the field of a line; the compiler turns the switch on the
-// converted bytes into comparisons without an allocation.
-func statusField(key []byte) (StatusField, bool) {
-	switch string(key) {
-	case "Name":
-		return StatusName, true
-	case "State":
-		return StatusState, true
-	case "Tgid":
-		return StatusTgid, true
-	case "Pid":
-		return StatusPid, true
-	case "PPid":
-		return StatusPPid, true
-	case "TracerPid":
-		return StatusTracerPid, true
-	case "Uid":
-		return StatusUid, true
-	case "Gid":
-		return StatusGid, true
-	case "Groups":
-		return StatusGroups, true
-	case "NStgid":
-		return StatusNStgid, true
-	case "NSpid":
-		return StatusNSpid, true
-	case "Kthread":
-		return StatusKthread, true
-	case "CoreDumping":
-		return StatusCoreDumping, true
-	case "Threads":
-		return StatusThreads, true
-	case "NoNewPrivs":
-		return StatusNoNewPrivs, true
-	case "Seccomp":
-		return StatusSeccomp, true
-	case "Cpus_allowed_list":
-		return StatusCpusAllowedList, true
-	case "voluntary_ctxt_switches":
-		return StatusVoluntary, true
-	case "nonvoluntary_ctxt_switches":
-		return StatusNonvoluntary, true
+// statusField finds the field of a line: mostly the one that comes next in the
+// kernel's order.
+func statusField(key []byte, next StatusField) (StatusField, bool) {
+	if next < statusFieldCount && string(key) == statusLines[next].name {
+		return next, true
 	}
-	if f, ok := statusMemory(key); ok {
-		return f, true
-	}
-	return statusMask(key)
+	f, ok := statusByName[string(key)]
+	return f, ok
 }
 
-// statusMemory finds the lines that give a size.
-func statusMemory(key []byte) (StatusField, bool) {
-	switch string(key) {
-	case "VmPeak":
-		return StatusVmPeak, true
-	case "VmSize":
-		return StatusVmSize, true
-	case "VmLck":
-		return StatusVmLck, true
-	case "VmPin":
-		return StatusVmPin, true
-	case "VmHWM":
-		return StatusVmHWM, true
-	case "VmRSS":
-		return StatusVmRSS, true
-	case "RssAnon":
-		return StatusRssAnon, true
-	case "RssFile":
-		return StatusRssFile, true
-	case "RssShmem":
-		return StatusRssShmem, true
-	case "VmData":
-		return StatusVmData, true
-	case "VmStk":
-		return StatusVmStk, true
-	case "VmExe":
-		return StatusVmExe, true
-	case "VmLib":
-		return StatusVmLib, true
-	case "VmPTE":
-		return StatusVmPTE, true
-	case "VmSwap":
-		return StatusVmSwap, true
-	case "HugetlbPages":
-		return StatusHugetlbPages, true
-	}
-	return 0, false
+// statusLine is a line that is parsed: its name and how to take over its value,
+// which begins with the blank after the colon.
+type statusLine struct {
+	name string
+	set  func(s *Status, v []byte) bool
 }
 
-// statusMask finds the lines about signals and capabilities.
-func statusMask(key []byte) (StatusField, bool) {
-	switch string(key) {
-	case "SigQ":
-		return StatusSigQ, true
-	case "SigPnd":
-		return StatusSigPnd, true
-	case "ShdPnd":
-		return StatusShdPnd, true
-	case "SigBlk":
-		return StatusSigBlk, true
-	case "SigIgn":
-		return StatusSigIgn, true
-	case "SigCgt":
-		return StatusSigCgt, true
-	case "CapInh":
-		return StatusCapInh, true
-	case "CapPrm":
-		return StatusCapPrm, true
-	case "CapEff":
-		return StatusCapEff, true
-	case "CapBnd":
-		return StatusCapBnd, true
-	case "CapAmb":
-		return StatusCapAmb, true
-	}
-	return 0, false
+// statusLines is indexed by StatusField, which is the kernel's order.
+var statusLines = [statusFieldCount]statusLine{
+	StatusName:            {"Name", (*Status).setName},
+	StatusState:           {"State", (*Status).setState},
+	StatusTgid:            number("Tgid", func(s *Status) *int { return &s.Tgid }),
+	StatusPid:             number("Pid", func(s *Status) *int { return &s.Pid }),
+	StatusPPid:            number("PPid", func(s *Status) *int { return &s.PPid }),
+	StatusTracerPid:       number("TracerPid", func(s *Status) *int { return &s.TracerPid }),
+	StatusUid:             {"Uid", func(s *Status, v []byte) bool { return setIDs(v, &s.UID) }},
+	StatusGid:             {"Gid", func(s *Status, v []byte) bool { return setIDs(v, &s.GID) }},
+	StatusGroups:          {"Groups", (*Status).setGroups},
+	StatusNStgid:          numbers("NStgid", func(s *Status) *[]int { return &s.NStgid }),
+	StatusNSpid:           numbers("NSpid", func(s *Status) *[]int { return &s.NSpid }),
+	StatusKthread:         flag("Kthread", func(s *Status) *bool { return &s.Kthread }),
+	StatusVmPeak:          size("VmPeak", func(s *Status) *uint64 { return &s.VmPeak }),
+	StatusVmSize:          size("VmSize", func(s *Status) *uint64 { return &s.VmSize }),
+	StatusVmLck:           size("VmLck", func(s *Status) *uint64 { return &s.VmLck }),
+	StatusVmPin:           size("VmPin", func(s *Status) *uint64 { return &s.VmPin }),
+	StatusVmHWM:           size("VmHWM", func(s *Status) *uint64 { return &s.VmHWM }),
+	StatusVmRSS:           size("VmRSS", func(s *Status) *uint64 { return &s.VmRSS }),
+	StatusRssAnon:         size("RssAnon", func(s *Status) *uint64 { return &s.RssAnon }),
+	StatusRssFile:         size("RssFile", func(s *Status) *uint64 { return &s.RssFile }),
+	StatusRssShmem:        size("RssShmem", func(s *Status) *uint64 { return &s.RssShmem }),
+	StatusVmData:          size("VmData", func(s *Status) *uint64 { return &s.VmData }),
+	StatusVmStk:           size("VmStk", func(s *Status) *uint64 { return &s.VmStk }),
+	StatusVmExe:           size("VmExe", func(s *Status) *uint64 { return &s.VmExe }),
+	StatusVmLib:           size("VmLib", func(s *Status) *uint64 { return &s.VmLib }),
+	StatusVmPTE:           size("VmPTE", func(s *Status) *uint64 { return &s.VmPTE }),
+	StatusVmSwap:          size("VmSwap", func(s *Status) *uint64 { return &s.VmSwap }),
+	StatusHugetlbPages:    size("HugetlbPages", func(s *Status) *uint64 { return &s.HugetlbPages }),
+	StatusCoreDumping:     flag("CoreDumping", func(s *Status) *bool { return &s.CoreDumping }),
+	StatusThreads:         number("Threads", func(s *Status) *int { return &s.Threads }),
+	StatusSigQ:            {"SigQ", (*Status).setSigQ},
+	StatusSigPnd:          mask("SigPnd", func(s *Status) *uint64 { return &s.SigPnd }),
+	StatusShdPnd:          mask("ShdPnd", func(s *Status) *uint64 { return &s.ShdPnd }),
+	StatusSigBlk:          mask("SigBlk", func(s *Status) *uint64 { return &s.SigBlk }),
+	StatusSigIgn:          mask("SigIgn", func(s *Status) *uint64 { return &s.SigIgn }),
+	StatusSigCgt:          mask("SigCgt", func(s *Status) *uint64 { return &s.SigCgt }),
+	StatusCapInh:          mask("CapInh", func(s *Status) *uint64 { return &s.CapInh }),
+	StatusCapPrm:          mask("CapPrm", func(s *Status) *uint64 { return &s.CapPrm }),
+	StatusCapEff:          mask("CapEff", func(s *Status) *uint64 { return &s.CapEff }),
+	StatusCapBnd:          mask("CapBnd", func(s *Status) *uint64 { return &s.CapBnd }),
+	StatusCapAmb:          mask("CapAmb", func(s *Status) *uint64 { return &s.CapAmb }),
+	StatusNoNewPrivs:      flag("NoNewPrivs", func(s *Status) *bool { return &s.NoNewPrivs }),
+	StatusSeccomp:         number("Seccomp", func(s *Status) *int { return &s.Seccomp }),
+	StatusCpusAllowedList: {"Cpus_allowed_list", (*Status).setCPUs},
+	StatusVoluntary:       count("voluntary_ctxt_switches", func(s *Status) *uint64 { return &s.Voluntary }),
+	StatusNonvoluntary:    count("nonvoluntary_ctxt_switches", func(s *Status) *uint64 { return &s.Nonvoluntary }),
 }
 
-// set parses the value of one line, which begins with the tab after the colon.
-func (s *Status) set(f StatusField, v []byte) (ok bool) {
-	if p := s.size(f); p != nil {
-		*p, ok = kilobytes(v)
-		return ok
+// statusByName finds a line that is not where it was expected.
+var statusByName = func() map[string]StatusField {
+	m := make(map[string]StatusField, statusFieldCount)
+	for f := range statusLines {
+		m[statusLines[f].name] = StatusField(f)
 	}
-	if p := s.mask(f); p != nil {
-		word, _ := nextField(v)
-		*p, ok = parseHex(word)
-		return ok
-	}
-	if p := s.number(f); p != nil {
+	return m
+}()
+
+func number(name string, at func(*Status) *int) statusLine {
+	return statusLine{name, func(s *Status, v []byte) bool {
 		n, ok := fieldUint(v)
-		*p = int(n)
+		*at(s) = int(n)
 		return ok && n <= maxPID
-	}
-	switch f {
-	case StatusName:
-		return s.setName(v)
-	case StatusState:
+	}}
+}
+
+func numbers(name string, at func(*Status) *[]int) statusLine {
+	return statusLine{name, func(s *Status, v []byte) (ok bool) {
+		p := at(s)
+		*p, ok = appendPIDs(*p, v)
+		return ok
+	}}
+}
+
+func flag(name string, at func(*Status) *bool) statusLine {
+	return statusLine{name, func(s *Status, v []byte) bool {
+		n, ok := fieldUint(v)
+		*at(s) = n != 0
+		return ok
+	}}
+}
+
+func size(name string, at func(*Status) *uint64) statusLine {
+	return statusLine{name, func(s *Status, v []byte) (ok bool) {
+		*at(s), ok = kilobytes(v)
+		return ok
+	}}
+}
+
+func mask(name string, at func(*Status) *uint64) statusLine {
+	return statusLine{name, func(s *Status, v []byte) (ok bool) {
 		word, _ := nextField(v)
-		if len(word) == 1 {
-			s.State = word[0]
-		}
-		return len(word) == 1
-	case StatusUid:
-		return setIDs(v, &s.UID)
-	case StatusGid:
-		return setIDs(v, &s.GID)
-	case StatusGroups:
-		return s.setGroups(v)
-	case StatusNStgid:
-		s.NStgid, ok = appendPIDs(s.NStgid, v)
-	case StatusNSpid:
-		s.NSpid, ok = appendPIDs(s.NSpid, v)
-	case StatusKthread:
-		s.Kthread, ok = flag(v)
-	case StatusCoreDumping:
-		s.CoreDumping, ok = flag(v)
-	case StatusNoNewPrivs:
-		s.NoNewPrivs, ok = flag(v)
-	case StatusSigQ:
-		return s.setSigQ(v)
-	case StatusCpusAllowedList:
-		s.CpusAllowedList = append(s.CpusAllowedList, bytes.TrimSpace(v)...)
-		ok = true
-	case StatusVoluntary:
-		s.Voluntary, ok = fieldUint(v)
-	case StatusNonvoluntary:
-		s.Nonvoluntary, ok = fieldUint(v)
-	}
-	return ok
+		*at(s), ok = parseHex(word)
+		return ok
+	}}
 }
 
-func (s *Status) size(f StatusField) *uint64 {
-	switch f {
-	case StatusVmPeak:
-		return &s.VmPeak
-	case StatusVmSize:
-		return &s.VmSize
-	case StatusVmLck:
-		return &s.VmLck
-	case StatusVmPin:
-		return &s.VmPin
-	case StatusVmHWM:
-		return &s.VmHWM
-	case StatusVmRSS:
-		return &s.VmRSS
-	case StatusRssAnon:
-		return &s.RssAnon
-	case StatusRssFile:
-		return &s.RssFile
-	case StatusRssShmem:
-		return &s.RssShmem
-	case StatusVmData:
-		return &s.VmData
-	case StatusVmStk:
-		return &s.VmStk
-	case StatusVmExe:
-		return &s.VmExe
-	case StatusVmLib:
-		return &s.VmLib
-	case StatusVmPTE:
-		return &s.VmPTE
-	case StatusVmSwap:
-		return &s.VmSwap
-	case StatusHugetlbPages:
-		return &s.HugetlbPages
-	}
-	return nil
+func count(name string, at func(*Status) *uint64) statusLine {
+	return statusLine{name, func(s *Status, v []byte) (ok bool) {
+		*at(s), ok = fieldUint(v)
+		return ok
+	}}
 }
 
-func (s *Status) mask(f StatusField) *uint64 {
-	switch f {
-	case StatusSigPnd:
-		return &s.SigPnd
-	case StatusShdPnd:
-		return &s.ShdPnd
-	case StatusSigBlk:
-		return &s.SigBlk
-	case StatusSigIgn:
-		return &s.SigIgn
-	case StatusSigCgt:
-		return &s.SigCgt
-	case StatusCapInh:
-		return &s.CapInh
-	case StatusCapPrm:
-		return &s.CapPrm
-	case StatusCapEff:
-		return &s.CapEff
-	case StatusCapBnd:
-		return &s.CapBnd
-	case StatusCapAmb:
-		return &s.CapAmb
+func (s *Status) setState(v []byte) bool {
+	word, _ := nextField(v)
+	if len(word) != 1 {
+		return false
 	}
-	return nil
+	s.State = word[0]
+	return true
 }
 
-func (s *Status) number(f StatusField) *int {
-	switch f {
-	case StatusTgid:
-		return &s.Tgid
-	case StatusPid:
-		return &s.Pid
-	case StatusPPid:
-		return &s.PPid
-	case StatusTracerPid:
-		return &s.TracerPid
-	case StatusThreads:
-		return &s.Threads
-	case StatusSeccomp:
-		return &s.Seccomp
-	}
-	return nil
+func (s *Status) setCPUs(v []byte) bool {
+	s.CpusAllowedList = append(s.CpusAllowedList, bytes.TrimSpace(v)...)
+	return true
 }
 
 // setName undoes the escaping of the name: only newline and backslash are
@@ -461,11 +346,6 @@ func appendPIDs(dst []int, v []byte) ([]int, bool) {
 		}
 		dst = append(dst, int(n))
 	}
-}
-
-func flag(v []byte) (bool, bool) {
-	n, ok := fieldUint(v)
-	return n != 0, ok
 }
 
 func fieldUint(v []byte) (uint64, bool) {
