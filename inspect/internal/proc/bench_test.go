@@ -66,7 +66,9 @@ func BenchmarkRawFloor(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if os.Getenv("X20") != "" {pids = slices.Repeat(pids, 20)}
+	if os.Getenv("X20") != "" {
+		pids = slices.Repeat(pids, 20)
+	}
 	pool := NewPool(fs, PoolOptions{})
 	defer pool.Close()
 	one, two := NewScanner[sample](pool, 1), NewScanner[sample](pool, 2)

@@ -39,6 +39,7 @@ type Pool struct {
 	guard *guard
 	limit time.Duration
 	tick  time.Duration
+	ticks int // in which a read does not move before it is given up
 
 	mu      sync.Mutex
 	free    []*Reader
@@ -47,11 +48,13 @@ type Pool struct {
 	drained chan struct{} // closed when closed && running == 0
 }
 
-// A read is suspected after suspectTicks ticks in which it did not move, and
-// given up after limitTicks (together about the limit).
+// The limit is divided into ticks. A read that did not move for suspectTicks of
+// them is suspected to hang: others go on without it.
 const (
-	limitTicks   = 20
-	suspectTicks = 2
+	ticksPerLimit = 20
+	suspectTicks  = 2
+	minTick       = 500 * time.Microsecond
+	maxTick       = 10 * time.Millisecond
 )
 
 // NewPool makes a Pool on fs. Nothing runs until it is used.
@@ -62,9 +65,10 @@ func NewPool(fs *FS, o PoolOptions) *Pool {
 	if o.MaxStuck <= 0 {
 		o.MaxStuck = DefaultMaxStuck
 	}
+	tick := min(max(o.Limit/ticksPerLimit, minTick), maxTick)
 	return &Pool{
-		fs: fs, held: o.Held, limit: o.Limit,
-		tick:    max(o.Limit/limitTicks, 500*time.Microsecond),
+		fs: fs, held: o.Held, limit: o.Limit, tick: tick,
+		ticks:   max(int(o.Limit/tick), suspectTicks+1),
 		guard:   newGuard(o.MaxStuck),
 		drained: make(chan struct{}),
 	}
@@ -167,7 +171,7 @@ func Do[T any](ctx context.Context, p *Pool, pid int, f File, fn func(*Reader) (
 		}
 		close(j.done)
 	}()
-	err := await(ctx, p.tick, watch{r: r}, j.done)
+	err := await(ctx, p, watch{r: r}, j.done)
 	if err != nil && !j.over.Swap(true) {
 		return zero, err
 	}
@@ -178,8 +182,8 @@ func Do[T any](ctx context.Context, p *Pool, pid int, f File, fn func(*Reader) (
 
 // await waits until done, and gives the Reader up (non-nil) when one of its
 // reads stands still for the limit, or stands still at all when ctx ends.
-func await(ctx context.Context, every time.Duration, w watch, done <-chan struct{}) error {
-	tick := time.NewTicker(every)
+func await(ctx context.Context, p *Pool, w watch, done <-chan struct{}) error {
+	tick := time.NewTicker(p.tick)
 	defer tick.Stop()
 	cancelled := ctx.Done()
 	for {
@@ -190,7 +194,7 @@ func await(ctx context.Context, every time.Duration, w watch, done <-chan struct
 			w.r.stopped.Store(true) // whatever it is in, it is the last
 			cancelled = nil
 		case <-tick.C:
-			patience := limitTicks
+			patience := p.ticks
 			if ctx.Err() != nil {
 				patience = suspectTicks
 			}
