@@ -14,7 +14,8 @@ func newFieldsCommand(a *app) *cobra.Command {
 		Use:   "fields",
 		Short: "List every field: its unit, scope, kernel source and meaning",
 		Long: `List every field that can be shown, sorted by (--sort), filtered by (--filter),
-chosen as a column (-o) and found in the JSON output.`,
+chosen as a column (-o) and found in the JSON output, and after them the members
+that only the JSON output has.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
@@ -50,7 +51,7 @@ func fieldsJSON(fields []inspect.Field) any {
 	}
 	return struct {
 		Fields []fieldJSON `json:"fields"`
-	}{list}
+	}{append(list, documentFields()...)}
 }
 
 func (a *app) writeFields(fields []inspect.Field) error {
@@ -61,6 +62,9 @@ func (a *app) writeFields(fields []inspect.Field) error {
 			threads = "yes"
 		}
 		t.add(f.ID, string(f.Unit), string(f.Scope), threads, strings.Join(f.Sources, ", "), f.Doc)
+	}
+	for _, f := range documentFields() {
+		t.add(f.ID, f.Unit, f.Scope, "", strings.Join(f.SourceFiles, ", "), f.Meaning+" (JSON only)")
 	}
 	return t.write(a.stdout, a.stdout.width())
 }
