@@ -30,6 +30,9 @@ func (x item) text(a *app) string {
 		for i, pid := range x.pids {
 			list[i] = strconv.Itoa(pid)
 		}
+		if len(list) == 0 {
+			return "none"
+		}
 		return strings.Join(list, " ")
 	}
 	if !x.value.OK() {
