@@ -179,6 +179,10 @@ const finalPark = 1
 // as the sum of its threads, and of the tree. ops gives those of a thread's
 // operations, computed from what it will do; the final park is added here.
 func (p *Plan) voluntary(because string, ops func(s site) Formula) {
+	p.switches(Equality, because, ops)
+}
+
+func (p *Plan) switches(kind CheckKind, because string, ops func(s site) Formula) {
 	tree := Formula{}
 	tasks := 0
 	for i := range p.Processes {
@@ -188,20 +192,20 @@ func (p *Plan) voluntary(because string, ops func(s site) Formula) {
 			f := ops(site{i, j})
 			f.Const += finalPark
 			p.promise(Promise{
-				Process: i, Thread: j, Field: "voluntary_switches", Scope: "thread", Kind: Equality, When: WhenDelta,
+				Process: i, Thread: j, Field: "voluntary_switches", Scope: "thread", Kind: kind, When: WhenDelta,
 				Expect: f, Self: selfVoluntary(1), Because: because,
 			})
 			sum = sum.add(f)
 		}
 		p.promise(Promise{
-			Process: i, Thread: -1, Field: "voluntary_switches", Scope: "process", Kind: Equality, When: WhenDelta,
+			Process: i, Thread: -1, Field: "voluntary_switches", Scope: "process", Kind: kind, When: WhenDelta,
 			Expect: sum, Self: selfVoluntary(n), Because: "a process switches as often as all its threads together",
 		})
 		tree, tasks = tree.add(sum), tasks+n
 	}
 	if len(p.Processes) > 1 {
 		p.promise(Promise{
-			Process: -1, Thread: -1, Field: "voluntary_switches", Scope: "subtree", Kind: Equality, When: WhenDelta,
+			Process: -1, Thread: -1, Field: "voluntary_switches", Scope: "subtree", Kind: kind, When: WhenDelta,
 			Expect: tree, Self: selfVoluntary(tasks), Because: "a tree switches as often as all its threads together",
 		})
 	}
@@ -228,15 +232,20 @@ func (f Formula) add(g Formula) Formula {
 // booking promises identities between the kernel's own counters of a thread
 // that has run: they hold on the busiest machine.
 func (p *Plan) booking(s site) {
-	p.promise(Promise{
-		Process: s.process, Thread: s.thread, Field: "slices_minus_switches", Scope: "thread", Kind: Identity, When: WhenDelta,
-		Because: "a task that is given a CPU leaves it again, by blocking or by being preempted",
-	})
+	p.slices(s)
 	cpu := Formula{}.Plus(1, "cpu_ns")
 	p.promise(Promise{
 		Process: s.process, Thread: s.thread, Field: "run_ns", Scope: "thread", Kind: Identity, When: WhenDelta,
 		Expect: cpu, Self: &cpu, TolAbs: bookingSlackNS,
 		Because: "the scheduler's run time and the thread's own CPU clock are one account; the switch in and out lies outside the worker's two readings",
+	})
+}
+
+// slices promises that a thread was switched out as often as it was switched in.
+func (p *Plan) slices(s site) {
+	p.promise(Promise{
+		Process: s.process, Thread: s.thread, Field: "slices_minus_switches", Scope: "thread", Kind: Identity, When: WhenDelta,
+		Because: "a task that is given a CPU leaves it again, by blocking or by being preempted",
 	})
 }
 

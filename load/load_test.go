@@ -233,48 +233,54 @@ func TestTreeShape(t *testing.T) {
 
 // The sums over a process and over the tree are those of the single threads,
 // whatever the workers will report.
-func TestVoluntarySumsAgree(t *testing.T) {
-	s, _ := ByName("vol")
-	for _, as := range []string{"as=threads", "as=processes"} {
-		plan, err := s.Plan([]string{as, "workers=3", "rate=100", "seconds=2"})
+func TestSwitchSumsAgree(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want float64
+	}{
+		{[]string{"vol", "as=threads", "workers=3", "rate=100", "seconds=2"}, 3*200 + 4},
+		{[]string{"vol", "as=processes", "workers=3", "rate=100", "seconds=2"}, 3*200 + 4},
+		// What they report below, and a park each.
+		{[]string{"duty", "as=threads", "workers=2"}, 0 + 10 + 20 + 3},
+		{[]string{"duty", "as=processes", "workers=2"}, 0 + 10 + 20 + 3},
+	} {
+		s, _ := ByName(tt.args[0])
+		plan, err := s.Plan(tt.args[1:])
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := manifestFor(plan)
-		late := uint64(0)
+		reported := uint64(0)
 		for i := range m.Processes {
 			for j := range m.Processes[i].Threads {
-				if len(plan.Processes[i].Threads[j].Ops) > 0 {
-					late++
-					m.Processes[i].Threads[j].Report.Late = late
-				}
+				m.Processes[i].Threads[j].Report.Voluntary = reported * 10
+				reported++
 			}
 		}
-		sums := map[[2]int]float64{}
+		sums := map[string]float64{}
 		for _, q := range plan.Promises {
-			if q.Field == "voluntary_switches" {
+			if q.Field == "voluntary_switches" && q.Kind != Bound {
 				v, ok := m.Eval(&q.Expect, q.Process, q.Thread)
 				if !ok {
 					t.Fatalf("not known: %+v", q)
 				}
-				sums[[2]int{q.Process, q.Thread}] = v
+				switch {
+				case q.Thread >= 0:
+					sums["threads"] += v
+				case q.Process >= 0:
+					sums["processes"] += v
+				default:
+					sums["tree"] += v
+				}
 			}
 		}
-		var threads, processes float64
-		for k, v := range sums {
-			switch {
-			case k[1] >= 0:
-				threads += v
-			case k[0] >= 0:
-				processes += v
+		for kind, v := range sums {
+			if v != tt.want {
+				t.Errorf("%v: sum of the %s %v, want %v", tt.args, kind, v, tt.want)
 			}
 		}
-		want := 3*200.0 - (1 + 2 + 3) + float64(plan.Budget.Tasks)
-		if threads != want || processes != want {
-			t.Errorf("%s: threads %v, processes %v, want %v", as, threads, processes, want)
-		}
-		if v, ok := sums[[2]int{-1, -1}]; ok && v != want {
-			t.Errorf("%s: tree %v, want %v", as, v, want)
+		if len(plan.Processes) > 1 != (sums["tree"] > 0) {
+			t.Errorf("%v: sums %v", tt.args, sums)
 		}
 	}
 }
@@ -337,8 +343,8 @@ func TestDescribe(t *testing.T) {
 	}
 	all := strings.Join(d.Promises, "\n")
 	for _, want := range []string{
-		"2 threads: voluntary_switches = 201 - reported late from the gate to the end (equality)",
-		"1 process: voluntary_switches = 403 - reported late",
+		"2 threads: voluntary_switches = 201 from the gate to the end (equality)",
+		"1 process: voluntary_switches = 403 ",
 		"the tree: descendants = 0 at the gate",
 		"1 process: threads = 3",
 	} {

@@ -75,9 +75,16 @@ func (p *Plan) readyWorker(s site, n, cpu int) {
 		TolRel: 0.01, TolAbs: TickNS,
 		Because: "from the gate to its end it is either running or ready",
 	})
+	// Of the workers' time, not of the CPU's: what others take of the CPU they
+	// take from all workers alike, so this holds on a busy machine too, where
+	// "each gets 1/n of the CPU" does not (13 % missing beside a compiler).
 	at(Promise{
-		Field: "running_percent", Kind: Statistical, When: WhenLiveDelta, Expect: Exactly(100 / float64(n)),
-		TolAbs: 3, Because: "equal weights share a CPU equally",
+		Field: "share_percent", Kind: Statistical, When: WhenDelta, Expect: Exactly(100 / float64(n)),
+		TolAbs: 2, Because: "equal weights share what they get equally",
+	})
+	at(Promise{
+		Field: "share_percent", Kind: Statistical, When: WhenLiveDelta, Expect: Exactly(100 / float64(n)),
+		TolAbs: 4, Because: "equal weights share what they get equally; a time slice may begin or end outside the window",
 	})
 	p.booking(s)
 }
@@ -87,7 +94,8 @@ func (p *Plan) readyWorker(s site, n, cpu int) {
 const parkPreemptions = 2
 
 // oneCore promises that the workers of a plan that share one CPU use no more
-// than that CPU, and nearly all of it when nobody else wants it.
+// than that CPU. That they use all of it is not promised: it is not theirs
+// alone.
 func (p *Plan) oneCore() {
 	span := Formula{}.with(Term{Key: "end_mono_ns", Factor: 1, Agg: AggMax}).
 		with(Term{Key: "start_mono_ns", Factor: -1, Agg: AggMin})
@@ -95,10 +103,5 @@ func (p *Plan) oneCore() {
 	p.promise(Promise{
 		Process: -1, Thread: -1, Field: "run_ns", Scope: "subtree", Kind: Bound, When: WhenDelta,
 		Expect: span, Self: &cpu, TolAbs: TickNS, Because: "one CPU runs one thread at a time",
-	})
-	p.promise(Promise{
-		Process: -1, Thread: -1, Field: "run_ns", Scope: "subtree", Kind: Statistical, When: WhenDelta,
-		Expect: span, Self: &cpu, TolRel: 0.03, TolAbs: TickNS,
-		Because: "with somebody always ready the CPU is never idle, so what is missing was taken by others",
 	})
 }

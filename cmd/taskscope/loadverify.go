@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func (f *loadFlags) add(c *cobra.Command, jsonHelp string) {
 	c.Flags().IntVar(&f.maxTasks, "max-tasks", 0, "raise the limit of tasks of a run (default: from this machine)")
 	c.Flags().Var(&f.maxMemory, "max-memory", "raise the limit of memory of a run (default: from this machine)")
 	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
-	c.Flags().IntVar(&f.retries, "retries", 1, "how often to run again while the verdict is undecided")
+	c.Flags().IntVar(&f.retries, "retries", 2, "how often to run again while the verdict is undecided")
 	c.Flags().StringVar(&f.breaks, "break", "", "make the promises about this field wrong (to see a verdict fail)")
 	_ = c.Flags().MarkHidden("break") // the flag exists
 }
@@ -75,8 +76,8 @@ func (f *loadFlags) job(s *load.Scenario, args []string) (loadJob, error) {
 	}}, nil
 }
 
-// breakPromises makes every promise about a field wrong by a little more than
-// its tolerance, and says how many there were.
+// breakPromises makes every promise about a field wrong, by a little more than
+// its tolerance where that is known, and says how many there were.
 func breakPromises(p *load.Plan, field string) int {
 	n := 0
 	for i := range p.Promises {
@@ -85,13 +86,16 @@ func breakPromises(p *load.Plan, field string) int {
 			continue
 		}
 		n++
-		switch {
-		case q.ExpectText != "":
+		by := 1 + 2*q.TolAbs + 2*q.TolRel*math.Abs(q.Expect.Const)
+		if q.Expect.NeedsReport() && (q.TolRel > 0 || q.Kind == load.Bound) {
+			by = 1e15 // what it will be is not known yet
+		}
+		if q.Kind == load.Bound && !q.AtLeast {
+			by = -by
+		}
+		q.Expect.Const += by
+		if q.ExpectText != "" {
 			q.ExpectText += "?"
-		case q.Kind == load.Bound && !q.AtLeast:
-			q.Expect.Const -= 1e18
-		default:
-			q.Expect.Const += 1e18
 		}
 	}
 	return n

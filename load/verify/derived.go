@@ -62,6 +62,10 @@ func DerivedFields() []DerivedField {
 			get: combine(part{"run_ns", 1}), between: runningPercent,
 		},
 		{
+			ID: "share_percent", Unit: "percent", Doc: "Run time between two samples, of the run time of all tasks of the run.",
+			get: combine(part{"run_ns", 1}), between: sharePercent,
+		},
+		{
 			ID: "segment_size_bytes", Unit: "bytes", Doc: "Size of the segment at an address the worker reports.", segments: true,
 			get: atSlot(func(m inspect.SegmentMem) uint64 { return m.Size }),
 		},
@@ -275,18 +279,43 @@ func combine(parts ...part) func(*judge, *inspect.Snapshot, *load.Promise) readi
 func runningPercent(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading {
 	run := *q
 	run.Field = "run_ns"
-	a, b := j.plain(before, &run), j.plain(after, &run)
+	used := j.growth(&run, before, after)
+	if !used.ok {
+		return used
+	}
+	span := j.readAt(after, q.Process) - j.readAt(before, q.Process)
+	if span <= 0 {
+		return unknown("no time passed between the two samples")
+	}
+	return number(100 * used.num / float64(span))
+}
+
+func sharePercent(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading {
+	one, all := *q, *q
+	one.Field, all.Field, all.Process, all.Thread = "run_ns", "run_ns", -1, -1
+	part, total := j.growth(&one, before, after), j.growth(&all, before, after)
+	switch {
+	case !part.ok:
+		return part
+	case !total.ok:
+		return total
+	case total.num <= 0:
+		return unknown("no task of the run ran between the two samples")
+	}
+	return number(100 * part.num / total.num)
+}
+
+// growth is the difference of a plain field.
+func (j *judge) growth(q *load.Promise, before, after *inspect.Snapshot) reading {
+	a, b := j.plain(before, q), j.plain(after, q)
 	switch {
 	case !b.ok:
 		return b
 	case !a.ok:
 		return a
 	}
-	span := j.readAt(after, q.Process) - j.readAt(before, q.Process)
-	if span <= 0 {
-		return unknown("no time passed between the two samples")
-	}
-	return number(100 * (b.num - a.num) / float64(span))
+	b.num -= a.num
+	return b
 }
 
 // readAt is when a process was read: the denominator of its rates.

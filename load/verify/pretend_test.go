@@ -83,11 +83,10 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 	r := load.Report{Phase: load.ReportParked, StartNS: gateNS, EndNS: gateNS + int64(p.Duration), CPUNS: 20_000}
 	for _, op := range t.Ops {
 		switch op.Kind {
-		case load.OpSleepAbs:
-			r.Late = 3
-			r.Voluntary += op.A - r.Late
+		case load.OpSleepRel:
+			r.Voluntary += op.A
 		case load.OpDuty:
-			r.Late = 1
+			r.Late, r.Involuntary = 4, 2
 			r.Voluntary += op.A - r.Late
 			r.CPUNS = op.A * op.C
 		case load.OpSpinWall:
