@@ -57,6 +57,8 @@ type Reader struct {
 	prevIDs []int
 	round   int
 	focused focused
+	totals  *totals
+	asked   bool // totals were looked for
 	base    time.Time
 	baseNS  int64
 }
@@ -103,6 +105,7 @@ func clockNS(id int32) int64 {
 // longer than the deadline.
 func (r *Reader) Close() error {
 	err := r.pool.Close()
+	r.totals.close()
 	if errors.Is(err, proc.ErrStuck) {
 		// Reads that hang in the kernel still use the root's descriptor.
 		return nil
@@ -161,6 +164,9 @@ func (r *Reader) list(q Request) ([]int, error) {
 
 func (r *Reader) newPass(q Request) *pass {
 	r.round++
+	if q.Want&WantTotals != 0 && r.fs.Live() && !r.asked {
+		r.totals, r.asked = openTotals(), true
+	}
 	threads := slices.Clone(q.ThreadsOf)
 	if q.Focus != 0 {
 		threads = append(threads, q.Focus)
@@ -168,11 +174,15 @@ func (r *Reader) newPass(q Request) *pass {
 	rollups := slices.Clone(q.RollupOf)
 	slices.Sort(threads)
 	slices.Sort(rollups)
-	return &pass{
+	ps := &pass{
 		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(),
 		want: q.Want, threads: threads, rollups: rollups, only: q.Only != nil,
 		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, base: r.base, baseNS: r.baseNS,
 	}
+	if q.Want&WantTotals != 0 {
+		ps.totals = r.totals
+	}
+	return ps
 }
 
 // collect makes the snapshot of what the visits found, and remembers it. The

@@ -140,6 +140,8 @@ type Process struct {
 	ThreadsWhy Why
 	// Exited sums what threads of this process had counted when they were
 	// last seen alive and have since exited: a floor of what they really did.
+	// Where Switches.Exact, its counters are what the kernel says of all
+	// threads that ever exited.
 	Exited Exited
 	// StuckFiles names files of this process whose read is blocked right now.
 	StuckFiles []string
@@ -157,9 +159,9 @@ type Switches struct {
 	Exact bool // the kernel itself supplied a total over all threads, exited included
 }
 
-// Exited is the remainder of threads that were seen and have exited.
+// Exited is the remainder of threads that have exited.
 type Exited struct {
-	Threads                int
+	Threads                int // those that were seen alive
 	Voluntary, Involuntary uint64
 	RunNS, ReadyNS, Slices uint64
 }

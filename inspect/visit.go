@@ -1,11 +1,13 @@
 package inspect
 
 import (
+	"bytes"
 	"hash/maphash"
 	"slices"
 	"time"
 
 	"taskscope/inspect/internal/proc"
+	"taskscope/inspect/internal/taskstats"
 )
 
 // slot numbers the files of a process whose text is remembered as a hash.
@@ -56,7 +58,8 @@ type pass struct {
 	own      powers
 	seed     maphash.Seed
 	users    map[uint32]string
-	live     bool // PIDs of the mount are those of system calls
+	live     bool    // PIDs of the mount are those of system calls
+	totals   *totals // nil: not wanted, or not to be had
 	want     Want
 	threads  []int // sorted PIDs whose threads are wanted
 	rollups  []int // sorted PIDs whose smaps_rollup is wanted
@@ -98,6 +101,8 @@ type visit struct {
 	io     proc.IO
 	rollup proc.Sizes
 	clock  uint64
+	totals taskstats.Totals
+	exact  bool // totals are known
 	fds    int
 	args   []string
 	cut    bool
@@ -126,7 +131,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int) {
 	v.stuck = v.stuck[:0]
 	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
 	v.tids, v.list, v.listSums = v.tids[:0], v.list[:0], v.listSums[:0]
-	v.listed, v.threadsNew = NotRead, false
+	v.listed, v.threadsNew, v.exact = NotRead, false, false
 }
 
 // wantOf is what shall be read of that process.
@@ -169,6 +174,9 @@ func (ps *pass) read(r *proc.Reader, pid int, v *visit) {
 
 func (v *visit) readRest() {
 	v.readClock()
+	if v.ps.totals != nil && !v.kernelThread() {
+		v.totals, v.exact = v.ps.totals.ask(v.pid)
+	}
 	if v.zombieLeader() {
 		v.readThreads()
 	}
@@ -213,6 +221,9 @@ func (v *visit) take(s slot, f proc.File, b []byte, err error) bool {
 	}
 	v.whys[s] = OK
 	v.sums[s] = v.ps.hash(b)
+	if s == slotStatus {
+		v.sums[s] = v.ps.hashStatus(b)
+	}
 	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s]
 	return v.fresh[s]
 }
@@ -224,6 +235,24 @@ func (ps *pass) hash(b []byte) uint64 {
 		sum += uint64(whyCount)
 	}
 	return sum
+}
+
+var sigQ = []byte("\nSigQ:")
+
+// hashStatus leaves the line SigQ out: it counts the signals that are pending
+// for all processes of the user, and so changes for all of them whenever one is
+// sent to any.
+func (ps *pass) hashStatus(b []byte) uint64 {
+	i := bytes.Index(b, sigQ)
+	if i < 0 {
+		return ps.hash(b)
+	}
+	end := bytes.IndexByte(b[i+1:], '\n')
+	if end < 0 {
+		return ps.hash(b)
+	}
+	sum := maphash.Bytes(ps.seed, b[:i])*31 ^ maphash.Bytes(ps.seed, b[i+1+end:])
+	return max(sum, uint64(whyCount))
 }
 
 // failed notes why there is no text. While a read is stuck, what was read last

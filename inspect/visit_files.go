@@ -46,6 +46,13 @@ func (v *visit) threadCount() int {
 // that the leader's own files no longer show.
 func (v *visit) zombieLeader() bool { return v.leaderState() == 'Z' && v.threadCount() > 1 }
 
+func (v *visit) kernelThread() bool {
+	if v.statKnown() {
+		return v.stat.Flags&proc.FlagKThread != 0
+	}
+	return v.before != nil && v.before.p.Kernel.V
+}
+
 func (v *visit) readClock() {
 	if v.want&WantCPUClock == 0 || !v.ps.live {
 		return

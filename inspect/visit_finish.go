@@ -8,7 +8,7 @@ import (
 // when no text has changed.
 func (v *visit) finish() {
 	v.singleThread()
-	changed := v.old == nil || v.threadsNew || !slices.Equal(v.stuck, v.old.p.StuckFiles)
+	changed := v.old == nil || v.threadsNew || v.grown() || !slices.Equal(v.stuck, v.old.p.StuckFiles)
 	for _, f := range v.fresh {
 		changed = changed || f
 	}
@@ -34,6 +34,14 @@ func (v *visit) finish() {
 	p.Partial = len(v.stuck) > 0
 	v.applyThreads(p, e)
 	v.entry = e
+}
+
+// grown: threads were born and have died since the last pass without having been
+// seen; only the kernel's totals show what they did.
+func (v *visit) grown() bool {
+	s := &v.old.p.Switches
+	return v.exact && (!s.Exact || s.Voluntary.OK() && v.totals.Voluntary > s.Voluntary.V ||
+		s.Involuntary.OK() && v.totals.Involuntary > s.Involuntary.V)
 }
 
 // singleThread settles whether a process with one thread needs its thread made
@@ -73,7 +81,7 @@ func (v *visit) applyThreads(p *Process, e *entry) {
 		}
 		p.State = deriveState(p.LeaderState, p.Threads)
 	}
-	sumCounters(p, &e.leader)
+	v.sumCounters(p, &e.leader)
 }
 
 func (v *visit) keepThreads(e *entry) {
@@ -97,32 +105,47 @@ func ownThread(p *Process, c *counters) Thread {
 // sumCounters fills the totals over all threads: of this pass's living threads
 // plus those that have exited. Without the threads, the leader alone stands
 // for the process only if it is its only thread.
-func sumCounters(p *Process, leader *counters) {
-	x := &p.Exited
-	sum := counters{
-		voluntary: Know(x.Voluntary), involuntary: Know(x.Involuntary),
-		run: Know(x.RunNS), ready: Know(x.ReadyNS), slices: Know(x.Slices),
+func (v *visit) sumCounters(p *Process, leader *counters) {
+	living, known := livingCounters(p, leader)
+	switch {
+	case known && v.exact:
+		p.Exited = p.Exited.raise(v.totals, &living)
+	case !known && v.exact:
+		t := &v.totals
+		p.RunNS, p.ReadyNS, p.Slices = Know(t.RunNS), Know(t.ReadyNS), Know(t.Slices)
+		p.Switches = Switches{Voluntary: Know(t.Voluntary), Involuntary: Know(t.Involuntary), Scope: ScopeProcess, Exact: true}
+		return
 	}
+	x := &p.Exited
+	living.add(&counters{Know(x.Voluntary), Know(x.Involuntary), Know(x.RunNS), Know(x.ReadyNS), Know(x.Slices)})
+	p.RunNS, p.ReadyNS, p.Slices = living.run, living.ready, living.slices
+	p.Switches = Switches{Voluntary: living.voluntary, Involuntary: living.involuntary}
+	if living.voluntary.OK() || living.involuntary.OK() {
+		p.Switches.Exact = v.exact
+		p.Switches.Scope = ScopeProcessLive
+		if v.exact || x.Threads > 0 {
+			p.Switches.Scope = ScopeProcess
+		}
+	}
+}
+
+// livingCounters are the sums over the living threads; known is false when
+// they were not read.
+func livingCounters(p *Process, leader *counters) (sum counters, known bool) {
 	switch {
 	case p.ThreadsWhy == OK:
+		zero := Know(uint64(0))
+		sum = counters{zero, zero, zero, zero, zero}
 		for i := range p.Threads {
 			t := &p.Threads[i]
 			sum.add(&counters{t.Voluntary, t.Involuntary, t.RunNS, t.ReadyNS, t.Slices})
 		}
+		return sum, true
 	case p.ThreadCount.OK() && p.ThreadCount.V == 1:
-		sum.add(leader)
-	default:
-		u := Unknown[uint64](NoThreads)
-		sum = counters{u, u, u, u, u}
+		return *leader, true
 	}
-	p.RunNS, p.ReadyNS, p.Slices = sum.run, sum.ready, sum.slices
-	p.Switches = Switches{Voluntary: sum.voluntary, Involuntary: sum.involuntary}
-	if sum.voluntary.OK() || sum.involuntary.OK() {
-		p.Switches.Scope = ScopeProcessLive
-		if x.Threads > 0 {
-			p.Switches.Scope = ScopeProcess
-		}
-	}
+	u := Unknown[uint64](NoThreads)
+	return counters{u, u, u, u, u}, false
 }
 
 // add adds counter by counter; a sum with an unknown part is unknown.
