@@ -90,7 +90,7 @@ func startGuard(r *Run, parent, name string) (int, error) {
 	defer unix.Close(image)
 	null := uintptr(r.fds.null)
 	args := []string{"taskscope-guard", guardArg + r.id, name, controllerIdentity()}
-	return syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", image), args, &syscall.ProcAttr{
+	return execImage(image, args, &syscall.ProcAttr{
 		Files: []uintptr{null, null, null, uintptr(dir), uintptr(r.fds.live)},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

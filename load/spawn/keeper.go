@@ -316,10 +316,11 @@ func (k *keeper) watchSleep(done chan struct{}) {
 // counted the switch.
 func (k *keeper) awake(list []int) []int {
 	left := list[:0]
+	var buf [8192]byte
 	for _, i := range list {
 		s := &k.r.arena.slots[i]
 		pid := int(atomic.LoadUint32(&k.r.arena.procs[k.owner[i]].pid))
-		voluntary, ok := voluntarySwitches(pid, int(atomic.LoadUint32(&s.tid)))
+		voluntary, ok := voluntarySwitches(pid, int(atomic.LoadUint32(&s.tid)), buf[:])
 		if !ok || voluntary <= atomic.LoadUint64(&s.parkVoluntary) {
 			left = append(left, i)
 		}

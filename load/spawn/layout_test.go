@@ -1,12 +1,14 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"taskscope/load"
 	"taskscope/load/spawn/native"
@@ -50,10 +52,15 @@ func TestImageFromAFile(t *testing.T) {
 
 func checkLayout(t *testing.T, image string) {
 	t.Helper()
-	out, err := exec.Command(image, "--layout").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	var out []byte
+	eventually(t, 5*time.Second, "no other test starting a process holds the file", func() bool {
+		var err error
+		out, err = exec.Command(image, "--layout").Output()
+		if err != nil && !errors.Is(err, unix.ETXTBSY) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	want := map[string]uint64{"magic": arenaMagic, "version": arenaVersion}
 	for name, v := range map[string]any{
 		"header": arenaHeader{}, "process": arenaProcess{}, "thread": arenaThread{}, "op": arenaOp{}, "slot": arenaSlot{},

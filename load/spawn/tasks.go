@@ -52,19 +52,25 @@ func startTime(pid int) (string, bool) {
 	return f[19], true
 }
 
-// voluntarySwitches reads one thread's count from /proc/PID/task/TID/status.
-func voluntarySwitches(pid, tid int) (uint64, bool) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
+// voluntarySwitches reads one thread's count from /proc/PID/task/TID/status,
+// with as few system calls as possible: there may be thousands of threads.
+func voluntarySwitches(pid, tid int, buf []byte) (uint64, bool) {
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, false
 	}
-	_, rest, ok := bytes.Cut(b, []byte("\nvoluntary_ctxt_switches:"))
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, buf) // the kernel gives it in one piece
+	if err != nil {
+		return 0, false
+	}
+	_, rest, ok := bytes.Cut(buf[:n], []byte("\nvoluntary_ctxt_switches:"))
 	if !ok {
 		return 0, false
 	}
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	n, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 10, 64)
-	return n, err == nil
+	count, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 10, 64)
+	return count, err == nil
 }
 
 // arguments are the arguments of a process; empty for a zombie.
