@@ -97,7 +97,7 @@ func startChild(t *testing.T, role string, args, env []string) child {
 		t.Fatal(err)
 	}
 	cmd := &exec.Cmd{Path: exe, Args: append([]string{"helper"}, args...), Stderr: os.Stderr}
-	cmd.Env = append([]string{"AAA=first variable, long enough to be run over", helperEnv + "=" + role}, env...)
+	cmd.Env = append([]string{"AAA=first variable, long enough to be run over", helperEnv + "=" + role, "GORACE=atexit_sleep_ms=0"}, env...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
