@@ -1,6 +1,15 @@
 package inspect
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"taskscope/inspect/internal/proc"
+)
 
 // Capability is one thing the kernel may or may not let us do.
 type Capability struct {
@@ -11,5 +20,203 @@ type Capability struct {
 	Remedy string // the one command or change that would give it
 }
 
-// Probe tries each capability by doing it.
-func Probe(ctx context.Context, procRoot string) []Capability { return nil }
+// The states of a Capability.
+const (
+	Available     = "available"
+	Absent        = "absent"
+	UnknownState  = "unknown"
+	remedySetcap  = "sudo setcap %s+ep \"$(command -v taskscope)\""
+	ptraceAndDAC  = "cap_sys_ptrace,cap_dac_read_search"
+	maxCandidates = 16
+)
+
+// Probe tries each capability by doing it, on procRoot ("/proc" when empty).
+// It leaves nothing changed. The list is complete, in a fixed order, also when
+// ctx ends early: what was not tried is unknown.
+func Probe(ctx context.Context, procRoot string) []Capability {
+	p := &prober{ctx: ctx}
+	fs, err := proc.Open(procRoot)
+	if err == nil {
+		p.fs = fs
+		p.pool = proc.NewPool(fs, proc.PoolOptions{})
+		p.findOthers()
+	}
+	out := make([]Capability, 0, len(probes))
+	for _, pr := range probes {
+		c := Capability{ID: pr.id, Title: pr.title, State: UnknownState}
+		switch {
+		case ctx.Err() != nil:
+			c.Reason = "not tried: " + ctx.Err().Error()
+		case err != nil:
+			c.Reason = err.Error()
+		default:
+			c.State, c.Reason, c.Remedy = pr.try(p)
+		}
+		out = append(out, c)
+	}
+	if fs != nil && p.pool.Close() == nil {
+		fs.Close()
+	}
+	return out
+}
+
+// attempt is the outcome of a probe: state, reason, remedy.
+type attempt = func(p *prober) (state, reason, remedy string)
+
+// probes are all capabilities, in the order in which they are shown.
+var probes = []struct {
+	id, title string
+	try       attempt
+}{
+	{"all_processes", "see the processes of all users", (*prober).allProcesses},
+	{"proc_smaps_own", "memory segments of own processes", (*prober).ownSmaps},
+	{"proc_smaps_other_users", "memory segments and PSS of other users' processes", others(proc.FileSmaps, "cap_sys_ptrace")},
+	{"proc_io_other_users", "storage traffic of other users' processes", others(proc.FileIO, ptraceAndDAC)},
+	{"proc_fd_other_users", "open files of other users' processes", others(proc.FileFD, ptraceAndDAC)},
+	{"proc_syscall_other_users", "system call and stack pointer of other users' threads", others(proc.FileSyscall, ptraceAndDAC)},
+	{"proc_stack", "kernel stacks", (*prober).kernelStack},
+	{"schedstat", "time running and time ready of threads", (*prober).schedstat},
+	{"cpu_clock", "CPU time in nanoseconds", (*prober).cpuClock},
+	{"taskstats", "exact context switches over exited threads", (*prober).taskstats},
+	{"bpf", "BPF programs may be loaded", (*prober).bpf},
+	{"bpf_source", "read all tasks through BPF", (*prober).bpfSource},
+	{"pidfd", "act on a process without hitting another", (*prober).pidfd},
+	{"psi", "pressure stall information", (*prober).psi},
+	{"delay_accounting", "delays by block I/O and swapping", (*prober).delayAccounting},
+	{"cgroup_v2", "control groups version 2", (*prober).cgroup2},
+	{"nice_raise", "favour a process (negative nice values)", (*prober).raiseNice},
+	{"realtime", "real-time scheduling policies", (*prober).realtime},
+	{"cpus", "more than one CPU to run on", (*prober).cpus},
+}
+
+// prober is what the probes share.
+type prober struct {
+	ctx    context.Context
+	fs     *proc.FS
+	pool   *proc.Pool
+	others []int // user processes that are not ours
+	hidden bool  // processes are listed that nothing can be read of
+}
+
+// findOthers looks for processes of other users; where everything belongs to
+// one user, for any that we have not started.
+func (p *prober) findOthers() {
+	r := p.fs.NewReader()
+	pids, err := r.PIDs(nil)
+	if err != nil {
+		return
+	}
+	self := unix.Getpid()
+	var mine []int
+	for _, pid := range pids {
+		var st proc.Status
+		err := r.Status(pid, &st)
+		switch {
+		case errors.Is(err, proc.ErrDenied):
+			p.hidden = true
+			continue
+		case err != nil || st.Kthread || st.State == 'Z' || !st.Has(proc.StatusVmSize) || pid == self:
+			continue
+		}
+		if int(st.UID[1]) != unix.Geteuid() {
+			p.others = append(p.others, pid)
+		} else if st.PPid != self {
+			mine = append(mine, pid)
+		}
+	}
+	if unix.Geteuid() == 0 && len(p.others) == 0 {
+		p.others = mine
+	}
+	p.others = p.others[:min(len(p.others), maxCandidates)]
+}
+
+// readable tries to read a file of a process, but not for long.
+func (p *prober) readable(pid int, f proc.File) error {
+	_, err := proc.Do(p.ctx, p.pool, pid, f, func(r *proc.Reader) (struct{}, error) {
+		var err error
+		if f == proc.FileFD {
+			_, err = r.FDs(nil, pid)
+		} else {
+			_, err = r.File(pid, f)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+// others tries a file of other users' processes: one that can be read is enough
+// (a security module may protect single ones even from root).
+func others(f proc.File, caps string) attempt {
+	return func(p *prober) (string, string, string) {
+		if len(p.others) == 0 {
+			return UnknownState, "no process of another user runs or is visible", ""
+		}
+		denied := false
+		for _, pid := range p.others {
+			err := p.readable(pid, f)
+			if err == nil {
+				return Available, "", ""
+			}
+			denied = denied || errors.Is(err, proc.ErrDenied)
+		}
+		if !denied {
+			return UnknownState, fmt.Sprintf("no %s of another user's process could be read", f), ""
+		}
+		if why := ownPowers().denied(f); why != Denied {
+			return Absent, why.Text(), fmt.Sprintf(remedySetcap, caps)
+		}
+		return Absent, Denied.Text() + " in spite of the capabilities", ""
+	}
+}
+
+func (p *prober) ownSmaps() (string, string, string) {
+	return verdict(p.readable(unix.Getpid(), proc.FileSmaps), "")
+}
+
+// verdict turns the error of an attempt into the outcome.
+func verdict(err error, remedy string) (string, string, string) {
+	switch proc.Classify(err) {
+	case proc.ClassOK:
+		return Available, "", ""
+	case proc.ClassDenied:
+		return Absent, Denied.Text(), remedy
+	case proc.ClassAbsent, proc.ClassGone:
+		return Absent, NotSupported.Text(), remedy
+	}
+	return UnknownState, err.Error(), ""
+}
+
+func (p *prober) allProcesses() (string, string, string) {
+	const remedy = "sudo mount -o remount,hidepid=0 /proc"
+	r := p.fs.NewReader()
+	pids, err := r.PIDs(nil)
+	switch {
+	case err != nil:
+		return verdict(err, "")
+	case p.hidden:
+		return Absent, "procfs is mounted with hidepid: processes of other users cannot be read", remedy
+	case !slices.Contains(pids, 1):
+		return Absent, "procfs hides processes (hidepid or subset=pid)", remedy
+	}
+	return Available, "", ""
+}
+
+func (p *prober) kernelStack() (string, string, string) {
+	state, reason, _ := verdict(p.readable(unix.Getpid(), proc.FileStack), "")
+	if state == Absent && reason == Denied.Text() {
+		return Absent, ownPowers().denied(proc.FileStack).Text(), fmt.Sprintf(remedySetcap, "cap_sys_admin")
+	}
+	return state, reason, ""
+}
+
+func (p *prober) schedstat() (string, string, string) {
+	return verdict(p.readable(unix.Getpid(), proc.FileSchedstat), "a kernel built with CONFIG_SCHED_INFO")
+}
+
+func (p *prober) cpuClock() (string, string, string) {
+	if !p.fs.Live() {
+		return Absent, "the procfs in use is not of this PID namespace", ""
+	}
+	_, err := proc.CPUClock(unix.Getpid())
+	return verdict(err, "")
+}
