@@ -41,7 +41,8 @@ func (t *goThread) operate(o *arenaOp) error {
 	case load.OpMigrate:
 		return t.migrate(o)
 	case opTestWedge:
-		return t.nanosleep(0, 3600e9)
+		_, err := t.nanosleep(3600e9)
+		return err
 	case opTestSpin:
 		for {
 			spin()
@@ -86,37 +87,53 @@ func (t *goThread) spinUntil(afterGate uint64) {
 	}
 }
 
-// nanosleep is one blocking sleep, repeated if something interrupts it.
-func (t *goThread) nanosleep(flags int, ns int64) error {
+// nanosleep sleeps, repeated if something interrupts it, and tells whether
+// that blocked; native/worker.c says why it need not.
+func (t *goThread) nanosleep(ns int64) (bool, error) {
 	request := unix.NsecToTimespec(ns)
+	before := voluntary()
 	for {
-		t.s.waits++
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, flags, &request, &request)
-		if err != unix.EINTR {
-			return err
+		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &request, &request)
+		if err == unix.EINTR {
+			continue
 		}
+		if err != nil || voluntary() == before {
+			return false, err
+		}
+		t.s.waits++
+		return true, nil
 	}
 }
 
 func (t *goThread) sleepRel(o *arenaOp) error {
-	for i := uint64(0); i < o.a && !t.ended(); i++ {
+	for i := uint64(0); i < o.a && !t.ended(); {
 		left := max(1, t.p.a.head.deadlineNS-monotonic())
-		if err := t.nanosleep(0, min(int64(o.b), left)); err != nil {
+		blocked, err := t.nanosleep(min(int64(o.b), left))
+		if err != nil {
 			return err
 		}
-		t.s.loops++
+		if blocked {
+			t.s.loops++
+			i++
+		} else {
+			t.s.late++
+		}
 	}
 	return nil
 }
 
 // toEdge sleeps to the end of a period, or counts the edge as missed.
 func (t *goThread) toEdge(edge int64) error {
-	t.s.loops++
-	if monotonic()+edgeMargin >= edge {
-		t.s.late++
-		return nil
+	blocked := false
+	var err error
+	if left := min(edge, t.p.a.head.deadlineNS) - monotonic(); left >= edgeMargin {
+		blocked, err = t.nanosleep(left)
 	}
-	return t.nanosleep(unix.TIMER_ABSTIME, min(edge, t.p.a.head.deadlineNS))
+	t.s.loops++
+	if !blocked {
+		t.s.late++
+	}
+	return err
 }
 
 func (t *goThread) sleepAbs(o *arenaOp) error {

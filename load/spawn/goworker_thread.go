@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"errors"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -84,19 +85,13 @@ func (t *goThread) live() {
 		t.p.fail(t.index, step, err, 0)
 		os.Exit(exitSetup)
 	}
-	atomic.StoreUint32(&t.s.phase, phaseReady)
-	if atomic.AddUint32(&h.ready, 1) == h.nthreads {
-		_ = signalFD(fdNotify) //nolint:errcheck // an eventfd of ours
-	}
+	t.announce(phaseReady, &h.ready)
 	t.park(fdGate, &h.gate)
 	atomic.StoreUint32(&t.s.phase, phaseRunning)
 	if atomic.LoadUint32(&h.stop) == 0 { // else the gate opened to let us out
 		t.measure()
 	}
-	atomic.StoreUint32(&t.s.phase, phaseParked)
-	if atomic.AddUint32(&h.parked, 1) == h.nthreads {
-		_ = signalFD(fdNotify) //nolint:errcheck // an eventfd of ours
-	}
+	t.announce(phaseParked, &h.parked)
 	t.park(fdRelease, &h.stop)
 	atomic.StoreUint32(&t.s.phase, phaseEnded)
 }
@@ -131,9 +126,20 @@ func cpuTime() int64 {
 	return ts.Nano()
 }
 
+// announce tells the controller that this thread is about to park. What it
+// needs to see the park happen is written before the count.
+func (t *goThread) announce(phase uint32, count *uint32) {
+	atomic.StoreUint64(&t.s.parkVoluntary, voluntary())
+	atomic.StoreUint32(&t.s.phase, phase)
+	if atomic.AddUint32(count, 1) == t.p.a.head.nthreads {
+		_ = signalFD(fdNotify) //nolint:errcheck // an eventfd of ours
+	}
+}
+
+func voluntary() uint64 { return uint64(threadUsage().Nvcsw) }
+
 // park is one blocking wait; spurious returns are counted.
 func (t *goThread) park(fd int, word *uint32) {
-	atomic.StoreUint64(&t.s.parkVoluntary, uint64(threadUsage().Nvcsw))
 	for {
 		t.waitFD(fd, t.p.a.head.deadlineNS)
 		if atomic.LoadUint32(word) != 0 {
@@ -175,8 +181,10 @@ func (t *goThread) execute(first, count uint32) (uint32, error) {
 			break
 		}
 		if err := t.operate(o); err != nil {
-			if errno, ok := err.(unix.Errno); ok {
+			var errno unix.Errno
+			if errors.As(err, &errno) {
 				atomic.StoreInt32(&t.s.err, int32(errno))
+				atomic.StoreUint64(&t.s.failedOp, uint64(i)+1)
 			}
 			return i, err
 		}

@@ -18,11 +18,15 @@
 // # What the counters mean
 //
 // Report counters are about the operations only, except Bytes and Slots, which
-// include the set-up. Waits counts every blocking call that the operations
-// made (sleeps, holds), and one for each spurious return of a park: so the
-// voluntary switches that an observer sees between "ready" and "parked" are
-// Waits + 1. While operations run, Loops, Late, Waits, Bytes and (for OpDuty)
-// CPUNS are live; the others appear when the thread parks.
+// include the set-up. Waits counts every sleep and hold that blocked, and one
+// for each spurious return of a park: so the voluntary switches that an
+// observer sees between "ready" and "parked" are Waits + 1. A sleep need not
+// block: a preempted task, or a preempted virtual CPU, can find its timer
+// expired before it is off the CPU. The worker notices by its own count:
+// OpSleepRel repeats such a sleep (and counts it in Late), so that exactly A
+// block; for OpSleepAbs and OpDuty the edge counts as Late, so that
+// Waits + Late = A. While operations run, Loops, Late, Waits, Bytes and (for
+// OpDuty) CPUNS are live; the others appear when the thread parks.
 //
 // # Order of set-up
 //

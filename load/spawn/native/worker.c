@@ -22,8 +22,7 @@
 #define atomic_add(p, v) __atomic_add_fetch(p, v, __ATOMIC_ACQ_REL)
 
 #define NSEC 1000000000L
-// An edge nearer than this counts as missed: the timer could expire before the
-// task is off the CPU, and then the sleep would not block.
+// An edge nearer than this counts as missed: a sleep that short hardly blocks.
 #define EDGE_MARGIN 20000
 // Iterations between two looks at the clock, about 5 microseconds.
 #define SPIN_CHUNK 4096
@@ -120,21 +119,29 @@ static int wait_fd(int fd, i64 until)
 	return at >= until ? 1 : 2;
 }
 
-static void rusage(struct rusage_ *r)
+static struct rusage_ rusage(void)
 {
-	u64 room[18]; // struct rusage of the kernel
-	sys2(SYS_getrusage, 1, room);
-	for (int i = 0; i < 18; i++)
-		((volatile u64 *)r)[i] = room[i];
+	struct rusage_ r;
+	sys2(SYS_getrusage, 1, &r); // RUSAGE_THREAD
+	return r;
+}
+
+static u64 voluntary(void) { return (u64)rusage().nvcsw; }
+
+// announce tells the controller that this thread is about to park. What it
+// needs to see the park happen is written before the count.
+static void announce(struct slot *s, u32 phase, u32 *count)
+{
+	s->park_voluntary = voluntary();
+	atomic_store(&s->phase, phase);
+	if (atomic_add(count, 1) == head->nthreads)
+		notify();
 }
 
 // park is one blocking wait; every further one that a spurious return costs is
 // counted in the report.
 static void park(struct slot *s, int fd, u32 *word)
 {
-	struct rusage_ r;
-	rusage(&r);
-	s->park_voluntary = (u64)r.nvcsw;
 	for (;;) {
 		wait_fd(fd, head->deadline_ns);
 		if (atomic_load(word))
@@ -163,27 +170,40 @@ static void spin(void)
 	}
 }
 
-static long sleep_until(struct slot *s, i64 edge)
+// sleep_once sleeps for ns, but not beyond the deadline: 1 if that blocked, 0
+// if not. It need not: a task that is preempted, or a virtual CPU that is,
+// between starting the timer and leaving the CPU finds the timer expired. The
+// time is relative even where an edge is meant, to keep that span short.
+static long sleep_once(struct slot *s, i64 ns)
 {
-	struct timespec_ t = timespec_of(least(edge, head->deadline_ns));
+	struct timespec_ t = timespec_of(ns);
+	u64 before = voluntary();
 	long err;
-	do {
-		s->waits++;
-		err = sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, TIMER_ABSTIME_, &t, 0);
-	} while (err == -EINTR_);
-	return err;
+	do
+		err = sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &t, &t);
+	while (err == -EINTR_);
+	if (err)
+		return err;
+	if (voluntary() == before)
+		return 0;
+	s->waits++;
+	return 1;
 }
 
+// op_sleep_rel repeats a sleep that did not block, so that exactly A do.
 static long op_sleep_rel(struct run *r, struct op *o)
 {
-	for (u64 i = 0; i < o->a && !ended(); i++) {
+	for (u64 i = 0; i < o->a && !ended();) {
 		i64 left = head->deadline_ns - now();
-		struct timespec_ t = timespec_of(least((i64)o->b, left > 0 ? left : 1));
-		r->s->waits++;
-		long err = sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &t, 0);
-		if (err && err != -EINTR_)
-			return err;
-		r->s->loops++;
+		long blocked = sleep_once(r->s, least((i64)o->b, left > 0 ? left : 1));
+		if (blocked < 0)
+			return blocked;
+		if (blocked) {
+			r->s->loops++;
+			i++;
+		} else {
+			r->s->late++;
+		}
 	}
 	return 0;
 }
@@ -191,12 +211,12 @@ static long op_sleep_rel(struct run *r, struct op *o)
 // to_edge sleeps to the end of a period, or counts the edge as missed.
 static long to_edge(struct slot *s, i64 edge)
 {
+	i64 left = least(edge, head->deadline_ns) - now();
+	long blocked = left < EDGE_MARGIN ? 0 : sleep_once(s, left);
 	s->loops++;
-	if (now() + EDGE_MARGIN >= edge) {
+	if (blocked == 0)
 		s->late++;
-		return 0;
-	}
-	return sleep_until(s, edge);
+	return blocked < 0 ? blocked : 0;
 }
 
 static long op_sleep_abs(struct run *r, struct op *o)
@@ -432,15 +452,14 @@ static void measure(struct run *r)
 {
 	struct slot *s = r->s;
 	struct thread *t = &threads[r->thread];
-	struct rusage_ before, after;
 
 	s->start_ns = now();
-	rusage(&before);
+	struct rusage_ before = rusage();
 	r->cpu0 = cpu_now();
 	r->gate_ns = head->gate_ns;
 	long err = execute(r, t->ops_first, t->ops_count);
 	s->cpu_ns = (u64)(cpu_now() - r->cpu0);
-	rusage(&after);
+	struct rusage_ after = rusage();
 	s->end_ns = now();
 	s->voluntary = (u64)(after.nvcsw - before.nvcsw);
 	s->involuntary = (u64)(after.nivcsw - before.nivcsw);
@@ -467,16 +486,12 @@ static void live(struct run *r)
 {
 	struct slot *s = r->s;
 	set_scheduling(r->thread);
-	atomic_store(&s->phase, PHASE_READY);
-	if (atomic_add(&head->ready, 1) == head->nthreads)
-		notify();
+	announce(s, PHASE_READY, &head->ready);
 	park(s, FD_GATE, &head->gate);
 	atomic_store(&s->phase, PHASE_RUNNING);
 	if (!atomic_load(&head->stop)) // else the gate opened to let us out
 		measure(r);
-	atomic_store(&s->phase, PHASE_PARKED);
-	if (atomic_add(&head->parked, 1) == head->nthreads)
-		notify();
+	announce(s, PHASE_PARKED, &head->parked);
 	park(s, FD_RELEASE, &head->stop);
 	atomic_store(&s->phase, PHASE_ENDED);
 }
