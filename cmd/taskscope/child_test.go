@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -68,6 +70,58 @@ func victimChild() {
 	_, _ = bufio.NewReader(os.Stdin).ReadByte()
 }
 
+// changingChild makes a thread for each line "born" of its stdin and ends one
+// for each line "exit"; it answers with the TID.
+func changingChild() {
+	type thread struct {
+		tid int
+		end chan struct{}
+	}
+	var threads []thread
+	fmt.Println("ready")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if in.Text() == "born" {
+			old := tasksOf()
+			t := thread{end: make(chan struct{})}
+			// The runtime may give it an idle thread; then that one is kept busy
+			// and another tried.
+			for t.tid = lockedThread(t.end); old[t.tid]; t.tid = lockedThread(t.end) {
+				t.end = make(chan struct{})
+			}
+			threads = append(threads, t)
+			fmt.Println(t.tid)
+			continue
+		}
+		t := threads[0]
+		threads = threads[1:]
+		close(t.end)
+		fmt.Println(t.tid)
+	}
+}
+
+// lockedThread occupies a thread until end is closed; then the thread ends.
+func lockedThread(end <-chan struct{}) (tid int) {
+	got := make(chan int)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		got <- unix.Gettid()
+		<-end
+	}()
+	return <-got
+}
+
+// tasksOf are the TIDs of this process.
+func tasksOf() map[int]bool {
+	entries, err := os.ReadDir("/proc/self/task")
+	must(err)
+	out := make(map[int]bool)
+	for _, e := range entries {
+		tid, _ := strconv.Atoi(e.Name())
+		out[tid] = true
+	}
+	return out
+}
+
 // setName names the calling thread.
 func setName(name string) {
 	b := append([]byte(name), 0)
@@ -85,6 +139,17 @@ func must(err error) {
 // startChild starts the test binary under that name and returns it with its
 // first line of output. It ends with the test, or when stop is called.
 func startChild(t *testing.T, name string, args ...string) (pid int, line []byte, stop func()) {
+	t.Helper()
+	pid, _, out, stop := startTalking(t, name, args...)
+	line, err := out.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("%s did not start: %v", name, err)
+	}
+	return pid, line, stop
+}
+
+// startTalking starts the test binary under that name, to be talked to.
+func startTalking(t *testing.T, name string, args ...string) (pid int, in io.Writer, out *bufio.Reader, stop func()) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -113,9 +178,5 @@ func startChild(t *testing.T, name string, args ...string) (pid int, line []byte
 		})
 	}
 	t.Cleanup(stop)
-	line, err = bufio.NewReader(stdout).ReadBytes('\n')
-	if err != nil {
-		t.Fatalf("%s did not start: %v", name, err)
-	}
-	return cmd.Process.Pid, line, stop
+	return cmd.Process.Pid, stdin, bufio.NewReader(stdout), stop
 }

@@ -19,9 +19,10 @@ import (
 // of the tests, according to the name it is started by.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"taskscope":    main,
-		"known-child":  knownChild,
-		"victim-child": victimChild,
+		"taskscope":      main,
+		"known-child":    knownChild,
+		"victim-child":   victimChild,
+		"changing-child": changingChild,
 	})
 }
 
