@@ -11,9 +11,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"taskscope/load/spawn"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == spawn.WorkerCommand {
+		os.Exit(spawn.WorkerMain(os.Args[2:])) // a worker of the Go tier: nothing else may run in it
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
