@@ -38,16 +38,14 @@ func newLoadListCommand(a *app) *cobra.Command {
 			if asJSON {
 				return a.listLoadsJSON()
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tWHAT IT IS\tPARAMETERS")
 			for _, s := range load.All() {
 				var params []string
 				for _, p := range s.Params {
 					params = append(params, p.Name+"="+p.Default)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Title, strings.Join(params, " "))
+				fmt.Fprintf(a.stdout, "%-8s  %s\n%10s%s\n", s.Name, s.Title, "", strings.Join(params, " "))
 			}
-			return w.Flush()
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, promises included")

@@ -152,10 +152,8 @@ func loadError(name string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, spawn.ErrBudget):
-		return usage("%s: %w: ask for less, or raise the limit with --max-tasks or --max-memory", name, err)
 	case fault:
-		return usage("%w", err)
+		return usage("%s: %w", name, err)
 	case skipped:
 		return &exitError{code: exitSkipped, err: fmt.Errorf("%s: %w", name, err)}
 	}

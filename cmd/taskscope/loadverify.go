@@ -41,9 +41,7 @@ func (f *byteFlag) Set(s string) error {
 
 func (f *loadFlags) add(c *cobra.Command, jsonHelp string) {
 	c.Flags().BoolVar(&f.json, "json", false, jsonHelp)
-	c.Flags().IntVar(&f.maxTasks, "max-tasks", 0, "raise the limit of tasks of a run (default: from this machine)")
-	c.Flags().Var(&f.maxMemory, "max-memory", "raise the limit of memory of a run (default: from this machine)")
-	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
+	f.addLimits(c)
 	c.Flags().IntVar(&f.retries, "retries", 2, "how often to run again while the verdict is undecided")
 	c.Flags().StringVar(&f.breaks, "break", "", "make the promises about this field wrong (to see a verdict fail)")
 	_ = c.Flags().MarkHidden("break") // the flag exists

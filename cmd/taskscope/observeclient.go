@@ -68,7 +68,7 @@ func (w *witness) receive(in *gob.Decoder) {
 		if err != nil {
 			w.failed = err
 		} else {
-			w.seen = append(w.seen, o)
+			w.seen = thin(append(w.seen, o))
 		}
 		close(w.arrived)
 		w.arrived = make(chan struct{})
@@ -77,6 +77,35 @@ func (w *witness) receive(in *gob.Decoder) {
 			return
 		}
 	}
+}
+
+// maxUnasked bounds how many observations that nobody asked for are kept, so
+// that a load can be watched for a day.
+const maxUnasked = 256
+
+// thin drops every second of the observations that nobody asked for when they
+// have become too many; the first and the last of them stay.
+func thin(seen []observation) []observation {
+	unasked := 0
+	for i := range seen {
+		if seen[i].Tag == "" {
+			unasked++
+		}
+	}
+	if unasked <= maxUnasked {
+		return seen
+	}
+	kept, n := seen[:0], 0
+	for _, o := range seen {
+		if o.Tag == "" {
+			if n++; n%2 == 0 && n != unasked {
+				continue
+			}
+		}
+		kept = append(kept, o)
+	}
+	clear(seen[len(kept):])
+	return kept
 }
 
 // look asks for one observation and waits for it.

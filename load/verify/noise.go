@@ -38,7 +38,11 @@ type Noise struct {
 }
 
 // gate is the noise with what is needed to excuse a miss.
-type gate struct{ Noise }
+type gate struct {
+	Noise
+	// crowded says that the load itself asks for more CPUs than it may use.
+	crowded string
+}
 
 // maxNoisy is how many noisy tasks are named.
 const maxNoisy = 5
@@ -46,6 +50,8 @@ const maxNoisy = 5
 // excuse says why a miss proves nothing, "" when it does.
 func (g *gate) excuse() string {
 	switch {
+	case g.crowded != "":
+		return g.crowded
 	case g.GatePercent == nil:
 		return "and how busy the machine was is not known: " + g.Why
 	case *g.GatePercent <= NoiseGatePercent:
@@ -67,7 +73,7 @@ func (g *gate) excuse() string {
 func measureNoise(j *judge) gate {
 	before, after := j.wide[load.WhenReady], j.wide[load.WhenParked]
 	if len(before) == 0 || len(after) == 0 {
-		return gate{Noise{Why: "no sample of the whole host before and after"}}
+		return gate{Noise: Noise{Why: "no sample of the whole host before and after"}}
 	}
 	changes := inspect.Diff(before[len(before)-1], after[0])
 	var (
@@ -100,7 +106,18 @@ func measureNoise(j *judge) gate {
 	n.OtherCPUPercent, n.OwnCPUPercent = &other, &own
 	g := j.gatePercent(&changes.Host, changes.Cur.Host.CPUs, tree, other)
 	n.GatePercent = &g
-	return gate{n}
+	return gate{Noise: n, crowded: j.crowded(changes.Cur.Host.CPUs)}
+}
+
+// crowded compares what the load asks for with what there is.
+func (j *judge) crowded(cpus int) string {
+	if used := j.usedCPUs(); used != nil {
+		cpus = len(used)
+	}
+	if want := j.m.Plan.Budget.CPUs; cpus > 0 && want > float64(cpus) {
+		return fmt.Sprintf("but it asks for %.1f CPUs and may use %d", want, cpus)
+	}
+	return ""
 }
 
 // gatePercent is what others used of the CPUs the load runs on: the CPUs' own

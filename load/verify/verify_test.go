@@ -316,6 +316,17 @@ func TestNoiseExcusesOnlyWhatItCanExplain(t *testing.T) {
 	}
 }
 
+func TestTooFewCPUs(t *testing.T) {
+	w := pretend(t, "duty", otherBusy, "workers=4", "percent=90", "seconds=1s")
+	_, th := w.worker(w.last(load.WhenLive))
+	know(&th.RunNS, func(n uint64) uint64 { return n / 2 })
+	r := w.judge()
+	expectVerdict(t, r, Undecided)
+	if !strings.Contains(r.Why, "asks for 3.6 CPUs and may use 2") {
+		t.Errorf("why: %s", r.Why)
+	}
+}
+
 // Noise elsewhere is no excuse: the load has a CPU of its own.
 func TestNoiseOnOtherCPUs(t *testing.T) {
 	for _, tt := range []struct {
