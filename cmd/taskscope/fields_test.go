@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -87,6 +88,46 @@ func TestEveryNumberHasAField(t *testing.T) {
 		if !known[path] && !(strings.HasPrefix(path, "pcb.") && (known[last] || known["credentials."+last])) &&
 			!(strings.HasPrefix(path, "credentials.") && known[last]) {
 			t.Errorf("no field for %s", path)
+		}
+	}
+}
+
+// TestFieldsAndDoctorJSON: both documents have the promised members, and every
+// number about a process has its field.
+func TestFieldsAndDoctorJSON(t *testing.T) {
+	t.Parallel()
+	_, stdout, _ := invoke(t, "fields", "--json")
+	known := make(map[string]bool)
+	for _, f := range objects(t, decode(t, []byte(stdout)), "fields") {
+		checkShape(t, fmt.Sprint(f["id"]), f, map[string]string{
+			"id": "string", "unit": "string", "scope": "string", "source_files": "strings", "meaning": "string",
+		})
+		known[fmt.Sprint(f["id"])] = true
+		if f["meaning"] == "" || f["scope"] == "" {
+			t.Errorf("%v: no meaning or no scope", f["id"])
+		}
+	}
+	for _, want := range []map[string]string{contractProcess, contractThread} {
+		for key, typ := range want {
+			if strings.HasPrefix(typ, "int") || strings.HasPrefix(typ, "number") {
+				if !known[key] {
+					t.Errorf("no field %q", key)
+				}
+			}
+		}
+	}
+	_, stdout, _ = invoke(t, "doctor", "--json")
+	list := objects(t, decode(t, []byte(stdout)), "capabilities")
+	if len(list) == 0 {
+		t.Error("doctor knows no capability")
+	}
+	for _, c := range list {
+		checkShape(t, fmt.Sprint(c["id"]), c, map[string]string{"id": "string", "title": "string", "state": "string", "reason": "string", "remedy": "string"})
+		if !slices.Contains([]string{"available", "absent", "unknown"}, fmt.Sprint(c["state"])) {
+			t.Errorf("%v: state %v", c["id"], c["state"])
+		}
+		if c["state"] != "available" && c["reason"] == "" {
+			t.Errorf("%v is %v without a reason", c["id"], c["state"])
 		}
 	}
 }

@@ -59,10 +59,6 @@ func textItem(key string, k inspect.Known[string]) item {
 	return item{key: key, value: inspect.Value{Kind: inspect.KindString, Why: k.Why, S: k.V}}
 }
 
-func listItem(key string, k inspect.Known[[]string]) item {
-	return item{key: key, value: inspect.Value{Kind: inspect.KindStrings, Why: k.Why, L: k.V}}
-}
-
 func hexItem(key string, k inspect.Known[uint64]) item {
 	return textItem(key, inspect.Known[string]{V: "0x" + strconv.FormatUint(k.V, 16), Why: k.Why})
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,5 +72,18 @@ func TestTreeDeep(t *testing.T) {
 	}
 	if !strings.Contains(got, "(level 9999)") {
 		t.Error("the depth of deep processes is not told")
+	}
+}
+
+// TestSubtree: descendants at any depth, nobody else, and no endless loop.
+func TestSubtree(t *testing.T) {
+	s := family([2]int{1, 0}, [2]int{2, 1}, [2]int{3, 2}, [2]int{4, 1}, [2]int{5, 3}, [2]int{6, 4}, [2]int{7, 8}, [2]int{8, 7})
+	for root, want := range map[int][]int{2: {3, 5}, 1: {2, 3, 4, 5, 6}, 6: nil, 7: {8}} {
+		if got := subtree(s, root); !slices.Equal(got, want) {
+			t.Errorf("subtree(%d) = %v, want %v", root, got, want)
+		}
+	}
+	if got := slices.Sorted(maps.Keys(childrenOf(s))); !slices.Equal(got, []int{1, 2, 3, 4, 7, 8}) {
+		t.Errorf("parents = %v", got)
 	}
 }

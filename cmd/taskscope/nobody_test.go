@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// asNobody runs the program as an ordinary user.
+func asNobody(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	var out, errs bytes.Buffer
+	// By descriptor: the directory of the test binary may be closed to others.
+	cmd := exec.Command("/proc/self/fd/3")
+	cmd.Args = append([]string{"taskscope"}, args...)
+	cmd.ExtraFiles = []*os.File{exe}
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Skipf("cannot run as another user: %v", err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// TestUnprivileged: an ordinary user gets an answer about a process of root,
+// and the reason for everything refused.
+func TestUnprivileged(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		info, err := os.Stat("/proc/self/exe")
+		if err != nil || info.Mode()&1 == 0 {
+			t.Skip("the test binary is not executable for others")
+		}
+	}
+	code, stdout, stderr := asNobody(t, "show", "1", "--json", "--for", "20ms")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("show 1: exit code %d, %s", code, stderr)
+	}
+	doc := decode(t, []byte(stdout))
+	checkShown(t, doc)
+	if doc["pid"] != json.Number("1") {
+		t.Errorf("pid = %v", doc["pid"])
+	}
+	for _, key := range []string{"segments", "files"} {
+		if doc[key] != nil {
+			t.Errorf("%s of process 1 are readable", key)
+		}
+	}
+	for _, args := range [][]string{{"tree"}, {"tree", "--json", "--threads"}, {"list", "--json"}, {"list", "--threads"}, {"doctor"}, {"doctor", "--json"}} {
+		code, stdout, stderr := asNobody(t, args...)
+		if code != exitDone || stderr != "" || stdout == "" {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
