@@ -1,9 +1,6 @@
 package inspect
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // TreeRow is one row of the flattened process tree.
 type TreeRow struct {
@@ -118,13 +115,12 @@ func (f *Forest) sort(less func(i, j int) bool) {
 		return
 	}
 	slices.SortFunc(f.sorted, func(a, b int32) int {
-		switch {
-		case less(int(a), int(b)):
+		// Only the sign matters to the sort, and it only asks for "less": so
+		// the second call is saved where it cannot make a difference.
+		if less(int(a), int(b)) || a < b && !less(int(b), int(a)) {
 			return -1
-		case less(int(b), int(a)):
-			return 1
 		}
-		return cmp.Compare(a, b)
+		return 1
 	})
 }
 
