@@ -1,5 +1,7 @@
 package proc
 
+import "time"
+
 // File names one file or link of a task's directory.
 type File uint8
 
@@ -59,7 +61,14 @@ type fileInfo struct {
 	holdable bool
 	// limit caps what is read, 0 for no cap.
 	limit int
+	// perGB: one read takes time in proportion to the memory of the process,
+	// so much at most per GB of RSS.
+	perGB time.Duration
 }
+
+// rollupPerGB is some times what was measured (6 to 11 ms per GB of 4 KB pages),
+// since a busy machine takes longer.
+const rollupPerGB = 30 * time.Millisecond
 
 // Caps of files whose size the target chooses.
 const (
@@ -83,7 +92,7 @@ var files = [fileCount]fileInfo{
 	FileStack:       {name: "stack", locks: LockExec},
 	FileMaps:        {name: "maps", locks: LockMM | LockExec, chunked: true},
 	FileSmaps:       {name: "smaps", locks: LockMM | LockExec, chunked: true},
-	FileSmapsRollup: {name: "smaps_rollup", locks: LockMM | LockExec},
+	FileSmapsRollup: {name: "smaps_rollup", locks: LockMM | LockExec, perGB: rollupPerGB},
 	FileEnviron:     {name: "environ", locks: LockMM | LockExec, chunked: true, limit: maxEnviron},
 	FileLimits:      {name: "limits"},
 	FileOOMScore:    {name: "oom_score"},

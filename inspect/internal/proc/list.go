@@ -80,6 +80,7 @@ func (r *Reader) numbers(fd int, dst []int) ([]int, unix.Errno) {
 			break
 		}
 		dst = direntNumbers(r.buf[:n], dst)
+		r.moved()
 	}
 	if !slices.IsSorted(dst[old:]) {
 		slices.Sort(dst[old:])

@@ -1,5 +1,10 @@
 package proc
 
+import (
+	"os"
+	"time"
+)
+
 // A mark tells the watching goroutine what a Reader is inside of: a sequence
 // number, so that standing still can be told from coming back, the PID, and the
 // file; FileNone between two files. The lowest bit is set by the watcher: "I
@@ -31,21 +36,54 @@ func (r *Reader) enter(pid int, f File) error {
 	if r.stopped.Load() || r.guard.refuses(pid, f) {
 		return ErrStuck
 	}
+	if r.extra.Load() != r.grant {
+		r.extra.Store(r.grant)
+	}
+	r.grant = 0
 	r.seq++
 	r.now.Store(newMark(r.seq, pid, f))
 	return nil
 }
 
 // leave ends what enter announced.
-func (r *Reader) leave() {
+func (r *Reader) leave() { r.remark(0, FileNone) }
+
+// moved announces that the read entered has made progress: of a long file, each
+// part may take the full limit.
+func (r *Reader) moved() {
+	if pid, f := markOf(r.now.Load()); f != FileNone {
+		r.seq++
+		r.remark(pid, f)
+	}
+}
+
+func (r *Reader) remark(pid int, f File) {
 	if r.guard == nil {
 		return
 	}
-	old := r.now.Swap(newMark(r.seq, 0, FileNone))
+	old := r.now.Swap(newMark(r.seq, pid, f))
 	if old&markTold != 0 {
 		r.guard.release(markOf(old))
 	}
 }
+
+// allow grants the next read, of a file that is produced in one go, in time proportional to the
+// memory of the process, more time before it counts as stuck; it costs a read
+// of statm, which is cheap beside it.
+func (r *Reader) allow(l location, f File) {
+	perGB := files[f].perGB
+	if perGB == 0 || r.guard == nil {
+		return
+	}
+	var m Statm
+	if b, err := r.read(l, FileStatm, ""); err == nil && ParseStatm(b, &m) == nil {
+		gb := float64(m.Resident) * float64(os.Getpagesize()) / (1 << 30)
+		r.grant = int64(min(gb, maxExtraGB) * float64(perGB))
+	}
+}
+
+// maxExtraGB bounds what allow grants, to about a minute.
+const maxExtraGB = 2048
 
 // watch is the watching goroutine's memory of one Reader.
 type watch struct {
@@ -88,6 +126,12 @@ func (w *watch) suspect() bool {
 	}
 	w.seen |= markTold
 	return true
+}
+
+// late reports whether the suspected read has stood still for so many ticks,
+// and for the extra time that it was granted.
+func (w *watch) late(ticks int, tick time.Duration) bool {
+	return w.ticks >= ticks+int(time.Duration(w.r.extra.Load())/tick)
 }
 
 // giveUp tells the guard that nobody waits for the suspected read any more, and

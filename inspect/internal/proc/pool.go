@@ -194,11 +194,12 @@ func await(ctx context.Context, p *Pool, w watch, done <-chan struct{}) error {
 			w.r.stopped.Store(true) // whatever it is in, it is the last
 			cancelled = nil
 		case <-tick.C:
-			patience := p.ticks
-			if ctx.Err() != nil {
-				patience = suspectTicks
+			if !w.look() {
+				continue
 			}
-			if w.look() && w.ticks >= patience && w.suspect() {
+			// Nobody waits for long once ctx has ended.
+			overdue := w.late(p.ticks, p.tick) || (ctx.Err() != nil && w.ticks >= suspectTicks)
+			if overdue && w.suspect() {
 				w.giveUp()
 				if err := ctx.Err(); err != nil {
 					return err

@@ -479,3 +479,63 @@ func TestGuardNoStrike(t *testing.T) {
 		t.Error("after it came back")
 	}
 }
+
+// Standing still is judged per part of a file, and with the grant that a file
+// whose one part takes long has.
+func TestWatch(t *testing.T) {
+	f := newTree(t)
+	f.process(7)
+	r := f.open().NewReader()
+	r.guard = newGuard(4)
+	w := watch{r: r}
+	if w.look() || w.suspect() {
+		t.Error("outside of any file")
+	}
+	if err := r.enter(7, FileSmaps); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if !w.look() {
+			t.Error("inside smaps")
+		}
+	}
+	if w.ticks != 2 || !w.late(2, time.Millisecond) || w.late(3, time.Millisecond) {
+		t.Errorf("%d ticks", w.ticks)
+	}
+	r.moved()
+	if w.suspect() || len(r.guard.list()) != 0 {
+		t.Error("suspected though it has moved")
+	}
+	if w.look(); w.ticks != 0 {
+		t.Errorf("%d ticks after it has moved", w.ticks)
+	}
+	if !w.suspect() || !w.suspect() || len(r.guard.list()) != 1 {
+		t.Error("not suspected, or twice")
+	}
+	r.moved()
+	if len(r.guard.list()) != 0 {
+		t.Error("still suspected though it has moved")
+	}
+	r.leave()
+
+	pages := 2 << 30 / os.Getpagesize()
+	f.write("7/statm", "0 "+strconv.Itoa(pages)+" 0 0 0 0 0\n")
+	l := r.at(7, 0)
+	r.allow(l, FileSmapsRollup)
+	if err := r.enter(7, FileSmapsRollup); err != nil {
+		t.Fatal(err)
+	}
+	if got := time.Duration(r.extra.Load()); got != 2*rollupPerGB {
+		t.Errorf("2 GB were granted %v", got)
+	}
+	w.look()
+	w.ticks = 5 + int(2*rollupPerGB/time.Millisecond)
+	if !w.late(5, time.Millisecond) || w.late(6, time.Millisecond) {
+		t.Error("the grant does not count")
+	}
+	r.leave()
+	if err := r.enter(7, FileStat); err != nil || r.extra.Load() != 0 {
+		t.Errorf("the grant outlives its read: %v", err)
+	}
+	r.leave()
+}

@@ -31,6 +31,8 @@ type Reader struct {
 	// What a Pool needs; nil guard: nobody watches, nothing is refused.
 	guard   *guard
 	now     atomic.Uint64 // see newMark
+	extra   atomic.Int64  // ns that the read under way was granted on top of the limit
+	grant   int64         // what the next read gets as extra, see allow
 	stopped atomic.Bool   // nobody waits for this Reader any more: refuse everything
 	seq     uint64
 }
@@ -154,6 +156,7 @@ func (r *Reader) exists(l location) bool {
 
 // read opens, reads and closes one file.
 func (r *Reader) read(l location, f File, name string) ([]byte, error) {
+	r.allow(l, f)
 	if err := r.enter(l.key, f); err != nil {
 		return nil, err
 	}
@@ -189,6 +192,9 @@ func (r *Reader) fill(fd int, f File) (int, unix.Errno) {
 			return 0, err.(unix.Errno)
 		}
 		n += got
+		if info.chunked {
+			r.moved()
+		}
 		if n > limit {
 			r.Truncated = true
 			return limit, 0

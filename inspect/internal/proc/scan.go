@@ -268,7 +268,7 @@ func (p *pass[R]) look() {
 	for _, w := range p.workers {
 		if w.look() && w.ticks >= suspectTicks && w.watch.suspect() {
 			p.suspect(w)
-			if w.ticks >= p.s.pool.ticks || p.stopped {
+			if w.late(p.s.pool.ticks, p.s.pool.tick) || p.stopped {
 				w.giveUp()
 				w.lost = true
 				continue
