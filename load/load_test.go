@@ -121,10 +121,20 @@ func TestParseValues(t *testing.T) {
 		kind ParamKind
 		text string
 	}{
-		{ParamInt, ""}, {ParamInt, "4.5"}, {ParamInt, "four"}, {ParamInt, "99999999999"},
-		{ParamDuration, "5 parsecs"}, {ParamDuration, "NaN"}, {ParamDuration, "Inf"},
-		{ParamBytes, "64Mib"}, {ParamBytes, "0.3"}, {ParamBytes, "MiB"}, {ParamBytes, "50%"},
-		{ParamPercent, "50Hz"}, {ParamRate, "NaN"}, {ParamRate, "1e999"},
+		{ParamInt, ""},
+		{ParamInt, "4.5"},
+		{ParamInt, "four"},
+		{ParamInt, "99999999999"},
+		{ParamDuration, "5 parsecs"},
+		{ParamDuration, "NaN"},
+		{ParamDuration, "Inf"},
+		{ParamBytes, "64Mib"},
+		{ParamBytes, "0.3"},
+		{ParamBytes, "MiB"},
+		{ParamBytes, "50%"},
+		{ParamPercent, "50Hz"},
+		{ParamRate, "NaN"},
+		{ParamRate, "1e999"},
 	} {
 		if got, err := parseNumber(tt.kind, tt.text); err == nil {
 			t.Errorf("%s %q = %v, want an error", tt.kind, tt.text, got)

@@ -34,6 +34,9 @@ func buildDuty(v Values) (*Plan, error) {
 		return ThreadPlan{CPUs: v.CPUs("cpus"), Ops: []Op{{Kind: OpDuty, A: periods, B: uint64(period), C: uint64(burn)}}}
 	})
 	p.dutySwitches(workers, float64(periods))
+	// Only the CPU time is promised, not when it is used: beside other work the
+	// worker is late (7 % instead of 30 % in a second at a load average of 40)
+	// and catches up.
 	cpu := float64(periods) * float64(burn)
 	for _, s := range workers {
 		self := Formula{}.Plus(1, "cpu_ns")
@@ -41,11 +44,6 @@ func buildDuty(v Values) (*Plan, error) {
 			Process: s.process, Thread: s.thread, Field: "run_ns", Scope: "thread", Kind: Equality, When: WhenDelta,
 			Expect: Exactly(cpu), Self: &self, TolRel: dutyPrecision, TolAbs: bookingSlackNS,
 			Because: "the worker burns its share of every period by its own CPU clock, however often it is preempted",
-		})
-		p.promise(Promise{
-			Process: s.process, Thread: s.thread, Field: "running_percent", Scope: "thread", Kind: Statistical, When: WhenLiveDelta,
-			Expect: Exactly(percent), TolAbs: 1, TolRel: 0.1,
-			Because: "the share of a window that need not begin and end with a period, and moves when others take the CPU",
 		})
 		p.booking(s)
 	}

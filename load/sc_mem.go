@@ -60,10 +60,6 @@ func buildMem(v Values) (*Plan, error) {
 	for _, s := range heaps {
 		p.memProcess(s.process, v)
 	}
-	p.promise(Promise{
-		Process: -1, Thread: -1, Field: "state_all", Scope: "subtree", Kind: Equality, When: WhenLive,
-		ExpectText: "S", Because: "the memory is touched at once, then held by waiting",
-	})
 	for i := range p.Processes {
 		for j := range p.Processes[i].Threads {
 			p.memFaults(site{i, j})

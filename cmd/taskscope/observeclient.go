@@ -229,9 +229,10 @@ func (w *witness) samples(m *load.Manifest) []verify.Sample {
 	return labelled(m, w.seen)
 }
 
-// liveAfter is how long after the gate the workers are left alone before a
-// sample counts: long enough for the last of them to have been woken.
-const liveAfter = 50 * time.Millisecond
+// liveAfter is how long the workers are left alone, once the last of them has
+// begun, before a sample counts: long enough to have come to their first wait
+// even if they are preempted on the way.
+const liveAfter = 100 * time.Millisecond
 
 func labelled(m *load.Manifest, seen []observation) []verify.Sample {
 	var out []verify.Sample

@@ -58,10 +58,6 @@ func DerivedFields() []DerivedField {
 			get: combine(part{"run_ns", 1}, part{"ready_ns", 1}),
 		},
 		{
-			ID: "running_percent", Unit: "percent", Doc: "Run time between two samples, of the time between the two readings.",
-			get: combine(part{"run_ns", 1}), between: runningPercent,
-		},
-		{
 			ID: "share_percent", Unit: "percent", Doc: "Run time between two samples, of the run time of all tasks of the run.",
 			get: combine(part{"run_ns", 1}), between: sharePercent,
 		},
@@ -276,20 +272,6 @@ func combine(parts ...part) func(*judge, *inspect.Snapshot, *load.Promise) readi
 	}
 }
 
-func runningPercent(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading {
-	run := *q
-	run.Field = "run_ns"
-	used := j.growth(&run, before, after)
-	if !used.ok {
-		return used
-	}
-	span := j.readAt(after, q.Process) - j.readAt(before, q.Process)
-	if span <= 0 {
-		return unknown("no time passed between the two samples")
-	}
-	return number(100 * used.num / float64(span))
-}
-
 func sharePercent(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading {
 	one, all := *q, *q
 	one.Field, all.Field, all.Process, all.Thread = "run_ns", "run_ns", -1, -1
@@ -316,16 +298,6 @@ func (j *judge) growth(q *load.Promise, before, after *inspect.Snapshot) reading
 	}
 	b.num -= a.num
 	return b
-}
-
-// readAt is when a process was read: the denominator of its rates.
-func (j *judge) readAt(s *inspect.Snapshot, process int) int64 {
-	if process >= 0 && process < len(j.ids) {
-		if i := s.Index(j.ids[process].PID); i >= 0 && i < len(s.ReadAt) {
-			return s.ReadAt[i]
-		}
-	}
-	return s.MonoNS
 }
 
 func tasksAlive(j *judge, s *inspect.Snapshot, _ *load.Promise) reading {

@@ -205,40 +205,43 @@ func (j *judge) gone(q *load.Promise) reading {
 
 // PhaseOf says in which phase of a run a snapshot was taken, by the
 // monotonic clock alone. The second result is false when it overlaps a
-// border: such a snapshot proves nothing. settled is how long after the gate
-// the workers are left alone before a sample counts as live.
+// border: such a snapshot proves nothing. settled is how long the workers are
+// left alone before a sample counts as live: after the last of them has begun,
+// which on a crowded machine may be long after the gate.
 func PhaseOf(m *load.Manifest, s *inspect.Snapshot, settled int64) (load.When, bool) {
 	start, end := s.MonoNS, s.MonoNS+int64(s.Cost.Wall)
 	for _, at := range s.ReadAt {
 		end = max(end, at)
 	}
-	first := firstEnd(m)
+	begun, first := workSpan(m)
 	switch {
 	case m.GateMonoNS == 0 || end < m.GateMonoNS:
 		return load.WhenReady, true
 	case m.ParkedMonoNS != 0 && start > m.ParkedMonoNS:
 		return load.WhenParked, true
-	case start > m.GateMonoNS+settled && end < first:
+	case start > begun+settled && end < first:
 		return load.WhenLive, true
 	}
 	return "", false
 }
 
-// firstEnd is when the first worker with anything to do was done with it.
-func firstEnd(m *load.Manifest) int64 {
-	first := int64(math.MaxInt64)
+// workSpan is from when the last worker had begun, as far as they have
+// reported, to when the first with anything to do was done with it.
+func workSpan(m *load.Manifest) (begun, first int64) {
+	begun, first = m.GateMonoNS, math.MaxInt64
 	if m.Plan == nil {
-		return first
+		return begun, first
 	}
 	for i := range m.Processes {
 		for k := range m.Processes[i].Threads {
 			r := &m.Processes[i].Threads[k].Report
+			begun = max(begun, r.StartNS)
 			if r.Phase >= load.ReportParked && hasWork(m.Plan, i, k) {
 				first = min(first, r.EndNS)
 			}
 		}
 	}
-	return first
+	return begun, first
 }
 
 func hasWork(p *load.Plan, process, thread int) bool {

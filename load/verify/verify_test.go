@@ -289,11 +289,11 @@ func TestNoiseExcusesOnlyWhatItCanExplain(t *testing.T) {
 		why  string
 	}{
 		{"quiet", otherBusy, true, Fail, ""},
-		{"busy", 150, true, Undecided, "busybody (pid 800, 150 %)"},
+		{"busy", 190, true, Undecided, "busybody (pid 800, 190 %)"},
 		{"not known", otherBusy, false, Undecided, "is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := pretend(t, "duty", tt.busy)
+			w := pretend(t, "ready", tt.busy)
 			starve(w)
 			if !tt.host {
 				var kept []Sample
@@ -317,12 +317,13 @@ func TestNoiseExcusesOnlyWhatItCanExplain(t *testing.T) {
 }
 
 func TestTooFewCPUs(t *testing.T) {
-	w := pretend(t, "duty", otherBusy, "workers=4", "percent=90", "seconds=1s")
+	w := pretend(t, "ready", otherBusy)
+	w.m.Plan.Budget.CPUs = 3.6
 	_, th := w.worker(w.last(load.WhenLive))
 	know(&th.RunNS, func(n uint64) uint64 { return n / 2 })
 	r := w.judge()
 	expectVerdict(t, r, Undecided)
-	if !strings.Contains(r.Why, "asks for 3.6 CPUs and may use 2") {
+	if !strings.Contains(r.Why, "asks for 3.6 CPUs and may use 1") {
 		t.Errorf("why: %s", r.Why)
 	}
 }
@@ -488,6 +489,10 @@ func TestPhaseOf(t *testing.T) {
 		if got, ok := PhaseOf(w.m, s, 1000); got != tt.want || ok != tt.ok {
 			t.Errorf("%s: %q, %v; want %q, %v", tt.name, got, ok, tt.want, tt.ok)
 		}
+	}
+	w.report().StartNS = gateNS + 5000 // the last worker begins late
+	if _, ok := PhaseOf(w.m, &inspect.Snapshot{MonoNS: gateNS + 5500, ReadAt: []int64{gateNS + 5600}}, 1000); ok {
+		t.Error("a sample counts although a worker has just begun")
 	}
 	w.m.GateMonoNS = 0
 	if got, ok := PhaseOf(w.m, &inspect.Snapshot{MonoNS: 1 << 60}, 0); got != load.WhenReady || !ok {
