@@ -171,6 +171,17 @@ func TestCgroupNames(t *testing.T) {
 	}
 }
 
+func TestRunInPath(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]bool{
+		"/": false, "/system.slice/taskscope-serve.service": false, "/a/taskscope-abc-12-345": true, "/taskscope-abc-12-345/b": true,
+	} {
+		if got := runInPath(path); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
 // TestRunHasACgroupOfItsOwn where this user can make one.
 func TestRunHasACgroupOfItsOwn(t *testing.T) {
 	t.Parallel()

@@ -72,7 +72,17 @@ func unifiedDir() (string, bool) {
 func insideRun() bool {
 	_, own := readCgroups()
 	path, _ := cgroupPath(own, "")
-	return strings.Contains(path, "/"+cgroupPrefix)
+	return runInPath(path)
+}
+
+// runInPath tells whether a cgroup path leads through that of a run.
+func runInPath(path string) bool {
+	for _, name := range strings.Split(path, "/") {
+		if _, _, ok := parseCgroupName(name); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // startGuard executes the native image in guard mode, outside the cgroup. It

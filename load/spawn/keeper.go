@@ -290,6 +290,9 @@ func (k *keeper) advance() {
 	case k.settled == r.ready && len(k.settle) == 0 && atomic.LoadUint32(&a.head.parked) == total:
 		k.watchSleep(r.parked)
 	}
+	if isClosed(r.failed) { // not all will ever be asleep
+		k.settle = nil
+	}
 	if len(k.settle) == 0 {
 		return
 	}
