@@ -168,8 +168,11 @@ func (v *visit) execed() bool {
 	if !v.statKnown() || v.old == nil {
 		return false
 	}
-	p := v.old.p
-	return string(v.stat.Comm) != p.Comm || p.StartCode.OK() && p.StartCode.V != v.stat.StartCode ||
+	p, code := v.old.p, v.stat.StartCode
+	if code <= 1 && v.stat.StartStack == 0 {
+		code = 0 // hidden from us
+	}
+	return string(v.stat.Comm) != p.Comm || p.StartCode.Or(0) != code ||
 		p.LeaderState != 'Z' && v.stat.State == 'Z'
 }
 
