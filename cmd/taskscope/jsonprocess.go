@@ -189,14 +189,18 @@ func (o *jsonObject) header(s *inspect.Snapshot) {
 
 func (o *jsonObject) host(s *inspect.Snapshot) {
 	h := &s.Host
-	o.int("cpus", int64(h.CPUs))
-	if s.BootID != "" {
-		o.str("boot_id", s.BootID)
+	if h.CPUs > 0 {
+		o.int("cpus", int64(h.CPUs))
 	} else {
-		o.null("boot_id", inspect.NotRead.Text())
+		o.null("cpus", inspect.NotRead.Text())
 	}
-	o.name("hostname", h.Hostname)
-	o.name("kernel", h.Kernel)
+	for _, x := range []struct{ key, text string }{{"boot_id", s.BootID}, {"hostname", h.Hostname}, {"kernel", h.Kernel}} {
+		if x.text != "" {
+			o.name(x.key, x.text)
+		} else {
+			o.null(x.key, inspect.NotRead.Text())
+		}
+	}
 	if t, ok := h.BootTime.Get(); ok {
 		o.time("boot_time", t)
 	} else {

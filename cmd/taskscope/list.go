@@ -93,6 +93,9 @@ func (fl listFlags) plan() (*listPlan, error) {
 	if fl.threads {
 		p.want |= inspect.WantThreads
 	}
+	if fl.json {
+		p.want |= inspect.WantHost // the document tells of the host whatever the fields
+	}
 	return p, nil
 }
 

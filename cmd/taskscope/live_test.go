@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,9 +129,6 @@ func checkSum(t *testing.T, p map[string]any, list []map[string]any) {
 	for key, exited := range map[string]string{
 		"voluntary_switches": "exited_voluntary_switches", "involuntary_switches": "exited_involuntary_switches",
 	} {
-		if p["switches_exact"] == true {
-			continue // the kernel's own total
-		}
 		sum := number(t, p, exited)
 		for _, th := range list {
 			sum += number(t, th, key)
@@ -178,6 +176,42 @@ func TestShowLive(t *testing.T) {
 	code, stdout, stderr = invoke(t, "show", strconv.Itoa(pid), "--for", "20ms")
 	if code != exitDone || stderr != "" || !strings.Contains(stdout, "known-0") || !printable(stdout) {
 		t.Errorf("text: exit code %d, stderr %q, or a name is missing or not safe", code, stderr)
+	}
+}
+
+// TestShowOddProcesses: kernel threads and zombies lack most of what others
+// have, and that is no error.
+func TestShowOddProcesses(t *testing.T) {
+	t.Parallel()
+	zombie := exec.Command("true")
+	if err := zombie.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer zombie.Wait()
+	waitFor(t, "a zombie", func() bool { return allStats(t)[zombie.Process.Pid].state == "Z" })
+	pids := map[int]string{zombie.Process.Pid: "Z"}
+	if allStats(t)[2].comm == "kthreadd" {
+		pids[2] = ""
+	}
+	for pid, state := range pids {
+		code, stdout, stderr := invoke(t, "show", strconv.Itoa(pid), "--json", "--for", "20ms")
+		if code != exitDone || stderr != "" {
+			t.Errorf("process %d: exit code %d, %s", pid, code, stderr)
+			continue
+		}
+		doc := decode(t, []byte(stdout))
+		checkShown(t, doc)
+		if state != "" && doc["state"] != state {
+			t.Errorf("process %d: state %v, want %s", pid, doc["state"], state)
+		}
+		for _, key := range []string{"exe", "rss_bytes", "pss_bytes"} {
+			if doc[key] != nil {
+				t.Errorf("process %d: %s = %v", pid, key, doc[key])
+			}
+		}
+		if code, _, stderr := invoke(t, "show", strconv.Itoa(pid), "--for", "20ms"); code != exitDone || stderr != "" {
+			t.Errorf("process %d as text: exit code %d, %s", pid, code, stderr)
+		}
 	}
 }
 

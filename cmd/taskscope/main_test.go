@@ -35,7 +35,7 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // wrongInput are command lines, separated by |, and part of the complaint. FILE
-// stands for an empty file.
+// stands for an empty file, EMPTY for an empty directory.
 var wrongInput = []struct{ args, want string }{
 	{"tre", "did you mean taskscope tree?"},
 	{"TREE", "did you mean taskscope tree?"},
@@ -100,19 +100,21 @@ var wrongInput = []struct{ args, want string }{
 	{"--proc-root|/nowhere/at/all|tree", "no such file or directory"},
 	{"tree|--proc-root|FILE", "no directory"},
 	{"tree|--proc-root|", "proc"},
+	{"tree|--proc-root|EMPTY", "no process is to be seen"},
+	{"show|1|--proc-root|EMPTY", "no process has the PID 1"},
 	{"--read-only=perhaps", "--read-only"},
 }
 
 // TestWrongInput: whatever is wrong, the exit code is 2 and stderr has one
 // line, which says what to do.
 func TestWrongInput(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
+	file, empty := filepath.Join(t.TempDir(), "file"), t.TempDir()
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range wrongInput {
 		t.Run(strings.ReplaceAll(tc.args, "|", " "), func(t *testing.T) {
-			code, stdout, stderr := invoke(t, strings.Split(strings.ReplaceAll(tc.args, "FILE", file), "|")...)
+			code, stdout, stderr := invoke(t, strings.Split(strings.NewReplacer("FILE", file, "EMPTY", empty).Replace(tc.args), "|")...)
 			if code != exitUsage || stdout != "" {
 				t.Errorf("exit code %d, stdout %q, want %d and nothing", code, stdout, exitUsage)
 			}

@@ -35,6 +35,8 @@ func (a *app) read(ctx context.Context, r *inspect.Reader, q inspect.Request) (*
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, usage("cannot read the processes below %s: %w: see taskscope doctor", a.procRoot, err)
+	case len(s.Processes) == 0 && q.Only == nil:
+		return nil, usage("no process is to be seen below %s: give the mount point of a proc file system", a.procRoot)
 	}
 	return s, nil
 }
