@@ -269,6 +269,12 @@ func (a *app) order() (o *model.Order, columns []model.Column, by func(string)) 
 	return nil, nil, nil
 }
 
+// hasOrder says whether what is shown can be sorted.
+func hasOrder(a *app) (bool, string) {
+	o, _, _ := a.order()
+	return o != nil, "this panel has no order to choose"
+}
+
 // sortable keeps the columns that have an order.
 func sortable(columns []model.Column) []model.Column {
 	return slices.DeleteFunc(slices.Clone(columns), func(c model.Column) bool {
@@ -304,10 +310,6 @@ func (a *app) sortNext(step int) {
 
 func (a *app) sortMenu() {
 	o, columns, _ := a.order()
-	if o == nil {
-		a.say(model.Muted, "this panel has no order to choose")
-		return
-	}
 	m := &menu{title: "sort by"}
 	add := func(id, title string) {
 		f, ok := inspect.FieldByID(id)

@@ -162,9 +162,16 @@ func (a *app) hints(width int) model.Line {
 	s := a.top().scope()
 	var list []*binding
 	for i := range a.bindings {
-		if b := &a.bindings[i]; b.hint > 0 && b.scope&s != 0 {
-			list = append(list, b)
+		b := &a.bindings[i]
+		if b.hint == 0 || b.scope&s == 0 {
+			continue
 		}
+		if b.enabled != nil {
+			if ok, _ := b.enabled(a); !ok {
+				continue
+			}
+		}
+		list = append(list, b)
 	}
 	slices.SortStableFunc(list, func(x, y *binding) int { return x.hint - y.hint })
 	var line model.Line
@@ -180,16 +187,19 @@ func (a *app) hints(width int) model.Line {
 }
 
 // helpLines is the help page: the keys of the page one comes from first.
-func (a *app) helpLines(from scope) []model.Line {
-	lines := []model.Line{{{Text: "Keys", Style: model.Head}, {Text: "   those that work on the page you come from; the rest follow", Style: model.Muted}}}
-	lines = append(lines, a.helpOf(func(b *binding) bool { return b.scope&from != 0 })...)
+func (a *app) helpLines(from scope, width int) []model.Line {
+	lines := []model.Line{{{Text: "Keys of this page", Style: model.Head}}}
+	lines = append(lines, a.helpOf(width, func(b *binding) bool { return b.scope&from != 0 })...)
 	lines = append(lines, nil, model.Plain("Keys of other pages", model.Head))
-	lines = append(lines, a.helpOf(func(b *binding) bool { return b.scope&from == 0 })...)
+	lines = append(lines, a.helpOf(width, func(b *binding) bool { return b.scope&from == 0 })...)
 	lines = append(lines, nil, model.Plain("How to read the screens", model.Head))
 	return append(lines, legend(&a.glyphs)...)
 }
 
-func (a *app) helpOf(want func(*binding) bool) []model.Line {
+// helpKeys is the width of the keys in the help.
+const helpKeys = 22
+
+func (a *app) helpOf(width int, want func(*binding) bool) []model.Line {
 	var lines []model.Line
 	for _, tag := range tags(a.bindings) {
 		first := true
@@ -202,13 +212,26 @@ func (a *app) helpOf(want func(*binding) bool) []model.Line {
 				lines = append(lines, nil, model.Plain(tag, model.Strong))
 				first = false
 			}
-			line := model.Line{{Text: "  " + b.names(), Style: model.Accent, Width: 26}, {Text: " " + b.long}}
-			if b.enabled != nil {
-				if ok, why := b.enabled(a); !ok {
-					line = append(line, model.Span{Text: "  (" + why + ")", Style: model.Warn})
-				}
-			}
-			lines = append(lines, line)
+			lines = append(lines, a.helpEntry(b, width)...)
+		}
+	}
+	return lines
+}
+
+// helpEntry is one command: its keys, what it does, and why it is off.
+func (a *app) helpEntry(b *binding, width int) []model.Line {
+	var lines []model.Line
+	for i, text := range model.Wrap(b.long, width-helpKeys-1) {
+		names := ""
+		if i == 0 {
+			names = "  " + b.names()
+		}
+		lines = append(lines, model.Line{{Text: names, Style: model.Accent, Width: helpKeys}, {Text: " " + text}})
+	}
+	if b.enabled != nil {
+		if ok, why := b.enabled(a); !ok {
+			last := &lines[len(lines)-1]
+			*last = append(*last, model.Span{Text: "  (" + why + ")", Style: model.Warn})
 		}
 	}
 	return lines

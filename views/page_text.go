@@ -37,8 +37,7 @@ func (a *app) openHelp() {
 	if from == onText {
 		return
 	}
-	lines := a.helpLines(from)
-	a.push(&textPage{app: a, name: "help", t: &text{theme: a.theme}, lines: func(int) []model.Line { return lines }})
+	a.push(&textPage{app: a, name: "help", t: &text{theme: a.theme}, lines: func(w int) []model.Line { return a.helpLines(from, w) }})
 }
 
 // openDoctor shows what can be read; probing may take a moment, so it happens

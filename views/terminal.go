@@ -5,9 +5,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"unsafe"
 
 	"github.com/gdamore/tcell/v2"
+	"golang.org/x/sys/unix"
 )
 
 // openTerminal opens and initialises the terminal, or says why it cannot.
@@ -29,9 +29,8 @@ func openTerminal() (tcell.Screen, error) {
 
 // isTerminal asks for the terminal's settings, which only a terminal has.
 func isTerminal(fd uintptr) bool {
-	var t syscall.Termios
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TCGETS, uintptr(unsafe.Pointer(&t)))
-	return errno == 0
+	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+	return err == nil
 }
 
 // ready is a screen that has been initialised already: tview initialises what

@@ -50,7 +50,7 @@ func (c *Catalog) Describe(g *Glyphs, i, width int) []Line {
 		}
 		lines = append(lines, section(title))
 		for _, t := range texts {
-			for k, w := range wrap(Sanitize(t), width-4) {
+			for k, w := range Wrap(Sanitize(t), width-4) {
 				if k > 0 {
 					mark = strings.Repeat(" ", len([]rune(mark)))
 				}
@@ -66,7 +66,7 @@ func (c *Catalog) Describe(g *Glyphs, i, width int) []Line {
 		lines = append(lines, section("Parameters"))
 		for _, p := range l.Params {
 			lines = append(lines, Line{{Text: "  " + Sanitize(p.Name), Width: 16}, {Text: Sanitize(p.Default), Width: 12, Style: Strong}, {Text: " " + Sanitize(p.Range), Style: Muted}})
-			for _, w := range wrap(Sanitize(p.Doc), width-6) {
+			for _, w := range Wrap(Sanitize(p.Doc), width-6) {
 				if w != "" {
 					lines = append(lines, Plain("    "+w, Muted))
 				}
@@ -82,7 +82,7 @@ func (c *Catalog) Describe(g *Glyphs, i, width int) []Line {
 			if len(lines) == 0 || lines[len(lines)-1] == nil {
 				lines = append(lines, section(p.title))
 			}
-			for k, w := range wrap(Sanitize(t), width-6) {
+			for k, w := range Wrap(Sanitize(t), width-6) {
 				mark := "  "
 				if k == 0 {
 					mark = g.Dash + " "

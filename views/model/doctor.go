@@ -12,7 +12,7 @@ func Doctor(caps []inspect.Capability, width int) []Line {
 			if text == "" {
 				continue
 			}
-			for _, w := range wrap(Sanitize(text), width-13) {
+			for _, w := range Wrap(Sanitize(text), width-13) {
 				lines = append(lines, Line{{Text: "", Width: 11}, {Text: w, Style: Muted}})
 			}
 		}

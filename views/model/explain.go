@@ -166,7 +166,7 @@ func (a *Attached) cpusOf() string {
 	slices.Sort(cpus)
 	var parts []string
 	for _, c := range cpus {
-		parts = append(parts, fmt.Sprintf("%d:%d", c, count[c]))
+		parts = append(parts, fmt.Sprintf("CPU %d (%d)", c, count[c]))
 	}
-	return strings.Join(cut(parts, 60), " ")
+	return strings.Join(cut(parts, 80), ", ")
 }

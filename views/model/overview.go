@@ -10,6 +10,9 @@ import (
 // labelWidth is the width of the labels in texts of label and value.
 const labelWidth = 20
 
+// noteWidth is the width of the unit behind a value, before its history.
+const noteWidth = 22
+
 // item is a line of a label and its value.
 func item(label string, value ...Span) Line {
 	return append(Line{{Text: "  " + label, Style: Muted, Width: labelWidth}, {Text: " "}}, value...)
@@ -27,7 +30,7 @@ func (a *Attached) Overview(g *Glyphs, width int) []Line {
 	}
 	var lines []Line
 	for _, s := range a.Explain() {
-		for i, l := range wrap(s, width-4) {
+		for i, l := range Wrap(s, width-4) {
 			mark := g.Arrow
 			if i > 0 {
 				mark = " "
@@ -51,7 +54,7 @@ func (a *Attached) timeLines(g *Glyphs, width int) []Line {
 	} else {
 		d = pendingDelta()
 	}
-	n := max(8, min(width-labelWidth-22, 60))
+	n := max(8, min(width-labelWidth-noteWidth-8, 60))
 	threads := float64(max(len(a.Process.Threads), 1)) * 100
 	var shares Line
 	if d.RunningPercent.OK() {
@@ -68,9 +71,9 @@ func (a *Attached) timeLines(g *Glyphs, width int) []Line {
 		return v
 	}
 	return []Line{
-		item("CPU", percent(d.CPUPercent, Normal), Span{Text: " % of one CPU     ", Style: Muted}, Span{Text: g.SparkText(a.CPU.Last(n), max(a.CPU.Max(), 100)), Style: OK}),
-		item("running", append(Line{percent(d.RunningPercent, OK), {Text: " % summed over threads ", Style: Muted, Width: 18}}, shares...)...),
-		item("ready", percent(d.ReadyPercent, Warn), Span{Text: " % waiting for a CPU", Style: Muted, Width: 18}, Span{Text: g.SparkText(a.Ready.Last(n), max(a.Ready.Max(), 100)), Style: Warn}),
+		item("CPU", percent(d.CPUPercent, Normal), Span{Text: " % of one CPU", Style: Muted, Width: noteWidth}, Span{Text: g.SparkText(a.CPU.Last(n), max(a.CPU.Max(), 100)), Style: OK}),
+		item("running", append(Line{percent(d.RunningPercent, OK), {Text: " % over all threads", Style: Muted, Width: noteWidth}}, shares...)...),
+		item("ready", percent(d.ReadyPercent, Warn), Span{Text: " % waiting for a CPU", Style: Muted, Width: noteWidth}, Span{Text: g.SparkText(a.Ready.Last(n), max(a.Ready.Max(), 100)), Style: Warn}),
 		item("blocked", percent(d.BlockedPercent, Normal), Span{Text: " % waiting for something else", Style: Muted}),
 		item("parallelism", percent(d.Parallelism, Normal), Span{Text: " threads running at once, on average", Style: Muted}),
 		item("voluntary", percent(d.VoluntaryRate, Normal), Span{Text: " switches/s: it blocked", Style: Muted}),
@@ -99,7 +102,7 @@ func (a *Attached) processLines(g *Glyphs) []Line {
 		item("user", user),
 		item("parent", parent),
 		item("children", Span{Text: childrenText(a.Children)}),
-		item("threads", KnownText(g, p.ThreadCount, itoa), Span{Text: "   last on CPU:threads ", Style: Muted}, Span{Text: a.cpusOf()}),
+		item("threads", KnownText(g, p.ThreadCount, itoa), Span{Text: "   last seen on ", Style: Muted}, Span{Text: a.cpusOf()}),
 		item("scheduling", KnownText(g, p.Policy, PolicyWord), Span{Text: "  nice ", Style: Muted}, KnownText(g, p.Nice, itoa),
 			Span{Text: "  may run on CPUs ", Style: Muted}, KnownText(g, p.CPUsAllowed, Sanitize)),
 	}
@@ -122,14 +125,14 @@ func childrenText(children []*inspect.Process) string {
 
 func (a *Attached) memoryLines(g *Glyphs, width int) []Line {
 	p := a.Process
-	n := max(8, min(width-labelWidth-22, 60))
+	n := max(8, min(width-labelWidth-noteWidth-8, 60))
 	size := func(k inspect.Known[uint64]) Line {
 		return WithReason(g, k, func(v uint64) string { return BytesLong(v) })
 	}
 	rss := size(p.RSSBytes)
 	rss[0].Width = -10
 	if p.RSSBytes.OK() {
-		rss = append(rss, Span{Text: " ", Width: 14}, Span{Text: g.SparkText(a.RSS.Last(n), a.RSS.Max()), Style: OK})
+		rss = append(rss, Span{Text: " ", Width: noteWidth - 4}, Span{Text: g.SparkText(a.RSS.Last(n), a.RSS.Max()), Style: OK})
 	}
 	lines := []Line{item("resident (RSS)", rss...)}
 	for _, r := range []struct {
@@ -162,8 +165,8 @@ func (a *Attached) field(g *Glyphs, id string) Span {
 	return s
 }
 
-// wrap breaks a sentence into lines.
-func wrap(s string, width int) []string {
+// Wrap breaks a sentence into lines of at most width columns, at least 16.
+func Wrap(s string, width int) []string {
 	width = max(width, 16)
 	var lines []string
 	line := ""

@@ -27,7 +27,7 @@ var threadColumns = []struct {
 	{Column{ID: "tid", Title: "TID", Width: 7}, 0},
 	{Column{ID: "comm", Title: "NAME", Width: 16, Left: true}, 0},
 	{Column{ID: "state", Title: "STATE", Width: 8, Left: true}, 0},
-	{Column{ID: "shares", Title: "RUN/READY/BLOCK", Width: 15, Left: true}, 118},
+	{Column{ID: "shares", Title: "RUN/READY/BLOCK", Width: 15, Left: true}, 136},
 	{Column{ID: "running_percent", Title: "RUN%", Width: 5}, 0},
 	{Column{ID: "ready_percent", Title: "READY%", Width: 6}, 50},
 	{Column{ID: "blocked_percent", Title: "BLOCK%", Width: 6}, 70},
@@ -35,11 +35,11 @@ var threadColumns = []struct {
 	{Column{ID: "involuntary_switches_per_second", Title: "INV/s", Width: 6}, 64},
 	{Column{ID: "cpu_last", Title: "CPU", Width: 3}, 76},
 	{Column{ID: "migrations", Title: "MIGR", Width: 4}, 96},
-	{Column{ID: "nice", Title: "NI", Width: 3}, 150},
-	{Column{ID: "policy", Title: "POLICY", Width: 6, Left: true}, 160},
-	{Column{ID: "stack", Title: "STACK AT", Width: 12}, 170},
-	{Column{ID: "wait", Title: "WAITS IN", Width: 22, Left: true}, 104},
-	{Column{ID: "timeline", Title: "TIMELINE", Width: 20, Left: true, Flex: true}, 84},
+	{Column{ID: "nice", Title: "NI", Width: 3}, 160},
+	{Column{ID: "policy", Title: "POLICY", Width: 6, Left: true}, 168},
+	{Column{ID: "stack", Title: "STACK AT", Width: 12}, 180},
+	{Column{ID: "wait", Title: "WAITS IN", Width: 22, Left: true}, 116},
+	{Column{ID: "timeline", Title: "TIMELINE", Width: 8, Left: true, Flex: true}, 84},
 }
 
 // Arrange sorts the threads and chooses the columns.
@@ -177,7 +177,7 @@ func (t *Threads) cell(col Column, at int, th *inspect.Thread, d *inspect.Thread
 		return Line{WaitSpan(&t.G, th)}
 	case "timeline":
 		if l := t.A.lines[th.ID]; l != nil {
-			return l.line(&t.G, max(col.Width, t.flex()))
+			return l.line(&t.G, t.flex())
 		}
 	}
 	return Plain("", Normal)

@@ -153,7 +153,7 @@ func Command(p *inspect.Process) Line {
 	}
 	name := Sanitize(base(args[0]))
 	line := Line{{Text: name}}
-	if !strings.HasPrefix(name, comm) && !strings.HasPrefix(comm, name) {
+	if !strings.Contains(name, comm) && !strings.HasPrefix(comm, name) {
 		line = append(line, Span{Text: " {" + comm + "}", Style: Accent})
 	}
 	if len(args) > 1 {
@@ -165,7 +165,7 @@ func Command(p *inspect.Process) Line {
 // base is the file name of a program path. Programs that rewrite their command
 // line ("sshd: user [priv]") keep the whole first argument.
 func base(arg string) string {
-	if !strings.HasPrefix(arg, "/") {
+	if !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, "./") {
 		return arg
 	}
 	path, rest, _ := strings.Cut(arg, " ")
