@@ -2,7 +2,11 @@ package proc
 
 import (
 	"os"
+	"runtime"
+	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A mark tells the watching goroutine what a Reader is inside of: a sequence
@@ -87,10 +91,14 @@ const maxExtraGB = 2048
 
 // watch is the watching goroutine's memory of one Reader.
 type watch struct {
-	r     *Reader
-	seen  uint64 // the last mark
-	ticks int    // looks in a row that found that mark
+	r       *Reader
+	seen    uint64 // the last mark
+	ticks   int    // looks in a row that found that mark
+	excused int    // of them not counted, see starved
 }
+
+// maxExcused bounds the looks in a row that are not counted.
+const maxExcused = 200
 
 // look returns whether the Reader is inside a file, and counts how often in a
 // row it was found inside the same read.
@@ -99,14 +107,44 @@ func (w *watch) look() bool {
 	_, f := markOf(m)
 	switch {
 	case f == FileNone:
-		w.seen, w.ticks = m, 0
+		w.seen, w.ticks, w.excused = m, 0, 0
 		return false
 	case m != w.seen:
-		w.seen, w.ticks = m, 0
+		w.seen, w.ticks, w.excused = m, 0, 0
+	case w.excused < maxExcused && w.r.starved():
+		w.excused++
 	default:
 		w.ticks++
 	}
 	return true
+}
+
+// bind ties the calling goroutine to its thread, so that starved can ask for
+// the state of that thread. unbind undoes it.
+func (r *Reader) bind() {
+	runtime.LockOSThread()
+	r.tid.Store(int32(unix.Gettid()))
+}
+
+func (r *Reader) unbind() {
+	r.tid.Store(0)
+	runtime.UnlockOSThread()
+}
+
+// starved reports whether the thread of the Reader is ready to run: then it is
+// not the kernel that keeps it inside a read, but a lack of CPU time. Reading
+// our own status cannot block.
+func (r *Reader) starved() bool {
+	tid := r.tid.Load()
+	if tid == 0 {
+		return false
+	}
+	b, err := os.ReadFile(DefaultRoot + "/self/task/" + strconv.Itoa(int(tid)) + "/status")
+	if err != nil {
+		return false
+	}
+	var s Status
+	return ParseStatus(b, &s) == nil && s.State == 'R'
 }
 
 // suspect tells the guard that the read seen last stands still. False: it has

@@ -31,8 +31,9 @@ type PoolOptions struct {
 // further read is tried on the same lock of the same task, until a backoff
 // after that. There is no way to end such a read short of killing the process.
 //
-// Whether a read stands still is judged in ticks of the watching goroutine, so
-// that a machine that is merely busy does not make healthy reads look stuck.
+// Whether a read stands still is judged in ticks of the watching goroutine, and
+// ticks in which the reading thread waits for a CPU do not count: a machine that
+// is merely busy does not make healthy reads look stuck.
 type Pool struct {
 	fs    *FS
 	held  *Held
@@ -164,7 +165,9 @@ func Do[T any](ctx context.Context, p *Pool, pid int, f File, fn func(*Reader) (
 	}
 	j := &job[T]{done: make(chan struct{})}
 	go func() {
+		r.bind()
 		j.v, j.err = fn(r)
+		r.unbind()
 		if j.over.Swap(true) {
 			p.end(r)
 			return

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -509,7 +511,8 @@ func TestWatch(t *testing.T) {
 	if w.look(); w.ticks != 0 {
 		t.Errorf("%d ticks after it has moved", w.ticks)
 	}
-	if !w.suspect() || !w.suspect() || len(r.guard.list()) != 1 {
+	first, again := w.suspect(), w.suspect()
+	if !first || !again || len(r.guard.list()) != 1 {
 		t.Error("not suspected, or twice")
 	}
 	r.moved()
@@ -538,4 +541,56 @@ func TestWatch(t *testing.T) {
 		t.Errorf("the grant outlives its read: %v", err)
 	}
 	r.leave()
+}
+
+// A thread that wants a CPU is not stuck, one that sleeps in the kernel is.
+func TestStarved(t *testing.T) {
+	f := newTree(t)
+	f.process(7)
+	fs := f.open()
+	q := f.hang("7/stat", true)
+	var end atomic.Bool
+	var wg sync.WaitGroup
+	spin, hang := fs.NewReader(), fs.NewReader()
+	spin.guard, hang.guard = newGuard(4), newGuard(4)
+	wg.Go(func() {
+		spin.bind()
+		defer spin.unbind()
+		_ = spin.enter(7, FileStat)
+		for !end.Load() {
+		}
+		spin.leave()
+	})
+	wg.Go(func() {
+		hang.bind()
+		defer hang.unbind()
+		_, _ = hang.File(7, FileStat)
+	})
+	defer wg.Wait()
+	defer q.release("x")
+	defer end.Store(true)
+
+	s, h := watch{r: spin}, watch{r: hang}
+	for stop := time.Now().Add(patience); h.ticks < 3; time.Sleep(time.Millisecond) {
+		if h.look(); time.Now().After(stop) {
+			t.Fatal("the hanging thread is not seen to hang")
+		}
+	}
+	for stop := time.Now().Add(patience); s.excused < 3; time.Sleep(time.Millisecond) {
+		if s.look(); time.Now().After(stop) {
+			t.Fatal("the spinning thread is not excused")
+		}
+	}
+	for s.ticks == 0 {
+		if s.look(); s.excused > maxExcused {
+			t.Fatal("it is excused for ever")
+		}
+	}
+	if !s.suspect() || !h.suspect() {
+		t.Error("not suspected in the end")
+	}
+	spin.tid.Store(0)
+	if spin.starved() {
+		t.Error("a Reader without a thread is starved")
+	}
 }

@@ -33,6 +33,7 @@ type Reader struct {
 	now     atomic.Uint64 // see newMark
 	extra   atomic.Int64  // ns that the read under way was granted on top of the limit
 	grant   int64         // what the next read gets as extra, see allow
+	tid     atomic.Int32  // the thread it is bound to, 0 none
 	stopped atomic.Bool   // nobody waits for this Reader any more: refuse everything
 	seq     uint64
 }

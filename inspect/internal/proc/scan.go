@@ -137,6 +137,7 @@ func (p *pass[R]) spawn() {
 
 // work is a worker's life.
 func (p *pass[R]) work(w *worker[R]) {
+	w.r.bind()
 	for p.take(w) {
 		for i := w.lo; i < w.hi && !w.suspected.Load(); i++ {
 			p.visit(w.r, p.pids[i], &w.block[i-w.lo])
@@ -149,6 +150,7 @@ func (p *pass[R]) work(w *worker[R]) {
 		p.workers = slices.Delete(p.workers, i, i+1)
 	}
 	p.mu.Unlock()
+	w.r.unbind()
 	p.s.pool.end(w.r) // nobody watches it any more
 	select {
 	case p.event <- struct{}{}:
