@@ -51,6 +51,7 @@ func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 			j.pin(s.Snapshot)
 		}
 	}
+	j.dropArrivals()
 	j.noise = measureNoise(j)
 	return j
 }
@@ -75,6 +76,31 @@ func (j *judge) pin(s *inspect.Snapshot) {
 			}
 		}
 	}
+}
+
+// dropArrivals lets the live phase of a load that only waits begin with the
+// first sample in which all of it waits. Nobody can promise that a woken task
+// gets a CPU in time to come to its wait: at a load average of 50 that took
+// more than 100 ms. From then on nothing may move.
+func (j *judge) dropArrivals() {
+	for i := range j.m.Plan.Processes {
+		for _, t := range j.m.Plan.Processes[i].Threads {
+			for _, op := range t.Ops {
+				if op.Kind != load.OpHold {
+					return
+				}
+			}
+		}
+	}
+	live := j.narrow[load.WhenLive]
+	for len(live) > 0 {
+		n := readyTasks(j, live[0], &load.Promise{Process: -1, Thread: -1})
+		if !n.ok || n.num == 0 {
+			break
+		}
+		live = live[1:]
+	}
+	j.narrow[load.WhenLive] = live
 }
 
 func threadByTID(p *inspect.Process, tid int) *inspect.Thread {

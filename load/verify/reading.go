@@ -90,13 +90,6 @@ func fieldValue(v inspect.Value) reading {
 	return unknown("not a single number or text")
 }
 
-func uintReading(k inspect.Known[uint64]) reading {
-	if !k.OK() {
-		return unread(k.Why)
-	}
-	return number(float64(k.V))
-}
-
 // expected is the promised value.
 func (j *judge) expected(q *load.Promise) reading {
 	if d := j.derived[q.Field]; d != nil && d.expected != nil {

@@ -468,6 +468,31 @@ func TestNoPlan(t *testing.T) {
 	}
 }
 
+// A load that only waits is judged from when it waits.
+func TestArrivals(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		running []int // live samples in which a task is in state R
+		want    Verdict
+	}{
+		{"late", []int{0, 1}, Pass},
+		{"never", []int{0, 1, 2, 3}, Undecided},
+		{"once more", []int{0, 2}, Fail},
+	} {
+		w := pretend(t, "idle", otherBusy)
+		for _, i := range tt.running {
+			_, th := w.worker(w.of(load.WhenLive)[i])
+			th.State = 'R'
+			if i < 2 {
+				know(&th.Voluntary, less) // it has not come to its wait
+			}
+		}
+		if r := w.judge(); r.Verdict != tt.want {
+			t.Errorf("%s: %s (%s), want %s", tt.name, r.Verdict, r.Why, tt.want)
+		}
+	}
+}
+
 func TestPhaseOf(t *testing.T) {
 	w := pretend(t, "duty", otherBusy)
 	end := gateNS + int64(w.m.Plan.Duration)
