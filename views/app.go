@@ -82,7 +82,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 		a.glyphs = model.ASCIIGlyphs()
 	}
 	a.tv = tview.NewApplication()
-	a.tv.SetScreen(ready{screen})
+	a.tv.SetScreen(&buffer{Screen: screen})
 	a.tv.SetRoot(&shell{Box: tview.NewBox(), app: a}, true)
 	a.tv.SetInputCapture(func(ev *tcell.EventKey) *tcell.EventKey {
 		a.key(ev)
@@ -126,6 +126,7 @@ func (a *app) runUI(ctx context.Context) error {
 		<-pumped
 	}
 	a.jobs.Wait()
+	a.closeMenu()
 	a.endRun()
 	serr := <-sampling
 	if err == nil && serr != nil && !isCancel(serr) {

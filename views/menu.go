@@ -13,8 +13,8 @@ type menu struct {
 	items []menuItem
 	index int
 	first int
-	// stay keeps the menu open after a choice.
-	stay bool
+	stay  bool   // keep the menu open after a choice
+	close func() // runs when the menu is closed, unless a choice opened another one
 }
 
 type menuItem struct {
@@ -25,18 +25,28 @@ type menuItem struct {
 // choose opens a menu.
 func (a *app) choose(m *menu) { a.menu = m }
 
+// closeMenu closes the menu, if one is open.
+func (a *app) closeMenu() {
+	if m := a.menu; m != nil {
+		a.menu = nil
+		if m.close != nil {
+			m.close()
+		}
+	}
+}
+
 // menuKey moves in the menu and chooses.
 func (a *app) menuKey(ev *tcell.EventKey) {
 	m := a.menu
 	switch {
 	case ev.Key() == tcell.KeyEsc, ev.Rune() == 'q':
-		a.menu = nil
+		a.closeMenu()
 	case ev.Key() == tcell.KeyEnter, ev.Rune() == ' ':
-		if !m.stay {
-			a.menu = nil
-		}
 		if len(m.items) > 0 {
 			m.items[m.index].do()
+		}
+		if a.menu == m && !m.stay {
+			a.closeMenu()
 		}
 	case ev.Key() == tcell.KeyUp, ev.Rune() == 'k':
 		m.move(-1)

@@ -122,20 +122,34 @@ func (s *session) read() {
 
 func (s *session) see(text string) {
 	s.t.Helper()
+	if !s.until(func() bool { return strings.Contains(s.vt.String(), text) }) {
+		s.t.Fatalf("waited for %q in vain:\n%s", text, s.vt.String())
+	}
+}
+
+// until waits until a condition on the output holds; false when it never does.
+func (s *session) until(cond func() bool) bool {
 	deadline := time.After(30 * time.Second)
 	for {
 		s.mu.Lock()
 		changed := s.changed
 		s.mu.Unlock()
-		if strings.Contains(s.vt.String(), text) {
-			return
+		if cond() {
+			return true
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			s.t.Fatalf("waited for %q in vain:\n%s", text, s.vt.String())
+			return false
 		}
 	}
+}
+
+// lastOf is where a sequence was last written, -1 never.
+func (s *session) lastOf(seq string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.LastIndex(s.raw.String(), seq)
 }
 
 func (s *session) send(keys string) {
@@ -163,13 +177,11 @@ func (s *session) ended() error {
 	if !reflect.DeepEqual(s.before, after) {
 		s.t.Errorf("the terminal's settings differ afterwards:\nbefore %+v\nafter  %+v", s.before, after)
 	}
-	s.mu.Lock()
-	raw := s.raw.String()
-	s.mu.Unlock()
-	if strings.LastIndex(raw, "\x1b[?1049l") < strings.LastIndex(raw, "\x1b[?1049h") {
+	// The program has ended, but its last output may still be on its way.
+	if !s.until(func() bool { return s.lastOf("\x1b[?1049l") > s.lastOf("\x1b[?1049h") }) {
 		s.t.Error("the alternate screen was not left")
 	}
-	if strings.LastIndex(raw, "\x1b[?25h") < strings.LastIndex(raw, "\x1b[?25l") {
+	if !s.until(func() bool { return s.lastOf("\x1b[?25h") > s.lastOf("\x1b[?25l") }) {
 		s.t.Error("the cursor is still hidden")
 	}
 	return err

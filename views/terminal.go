@@ -33,13 +33,6 @@ func isTerminal(fd uintptr) bool {
 	return err == nil
 }
 
-// ready is a screen that has been initialised already: tview initialises what
-// it is given and drops the error.
-type ready struct{ tcell.Screen }
-
-// Init does nothing.
-func (ready) Init() error { return nil }
-
 // stopSelf stops the process group like Ctrl-Z in a cooked terminal and
 // returns when it is continued. kill(2) may return before the stop takes
 // effect; without waiting for SIGCONT the terminal would be made raw again

@@ -1,0 +1,94 @@
+package views
+
+import (
+	"github.com/gdamore/tcell/v2"
+)
+
+// buffer stands between tview and the screen. tview clears and redraws
+// everything every time, and tcell then takes every cell that was cleared in
+// between for changed and sends it to the terminal again; this passes on only
+// what differs from what was shown before. It also makes Init a no-op: the
+// screen has been initialised already, and tview would drop the error.
+//
+// It belongs to the goroutine of the tview application.
+type buffer struct {
+	tcell.Screen
+	next  tcell.CellBuffer
+	shown []shownCell
+	w, h  int
+}
+
+type shownCell struct {
+	text  string
+	style tcell.Style
+}
+
+// Init does nothing.
+func (b *buffer) Init() error { return nil }
+
+// Size is the size of the screen; the buffer follows it.
+func (b *buffer) Size() (int, int) {
+	w, h := b.Screen.Size()
+	if w != b.w || h != b.h {
+		b.w, b.h = w, h
+		b.next.Resize(w, h)
+		b.shown = make([]shownCell, w*h)
+	}
+	return w, h
+}
+
+// Clear empties the buffer.
+func (b *buffer) Clear() {
+	b.Size()
+	b.next.Fill(' ', tcell.StyleDefault)
+}
+
+// Fill fills the buffer.
+func (b *buffer) Fill(r rune, style tcell.Style) { b.next.Fill(r, style) }
+
+// SetContent sets one cell.
+func (b *buffer) SetContent(x, y int, r rune, combining []rune, style tcell.Style) {
+	if len(combining) == 0 {
+		b.next.Put(x, y, string(r), style)
+		return
+	}
+	b.next.Put(x, y, string(append([]rune{r}, combining...)), style)
+}
+
+// Put sets one grapheme.
+func (b *buffer) Put(x, y int, s string, style tcell.Style) (string, int) {
+	return b.next.Put(x, y, s, style)
+}
+
+// Get is what will be shown in a cell.
+func (b *buffer) Get(x, y int) (string, tcell.Style, int) { return b.next.Get(x, y) }
+
+// GetContent is Get as tview asks for it.
+func (b *buffer) GetContent(x, y int) (rune, []rune, tcell.Style, int) {
+	text, style, width := b.next.Get(x, y)
+	runes := []rune(text)
+	if len(runes) == 0 {
+		return ' ', nil, style, width
+	}
+	return runes[0], runes[1:], style, width
+}
+
+// Show passes on what has changed.
+func (b *buffer) Show() {
+	b.Size()
+	for y := range b.h {
+		for x := 0; x < b.w; {
+			text, style, width := b.next.Get(x, y)
+			now := shownCell{text, style}
+			if at := y*b.w + x; b.shown[at] != now {
+				b.shown[at] = now
+				b.Screen.Put(x, y, text, style)
+				for i := 1; i < width && x+i < b.w; i++ {
+					b.shown[at+i] = shownCell{} // covered: to be drawn when the wide character goes
+				}
+			}
+			x += max(width, 1)
+		}
+	}
+	b.Screen.Show()
+}
