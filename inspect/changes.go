@@ -59,9 +59,10 @@ type ThreadDelta struct {
 	Born                                         bool
 	Reset                                        bool
 	RunningPercent, ReadyPercent, BlockedPercent Known[float64]
-	// PendingReady: in state R while run and wait time stood still, so it is
-	// waiting for a CPU right now; ReadyPercent includes that wait although
-	// the kernel has not booked it yet.
+	// PendingReady: it is waiting for a CPU right now (state R while its run
+	// and wait time stood still, or without having blocked since). Where it
+	// is known how long, ReadyPercent includes that wait although the kernel
+	// has not booked it yet.
 	PendingReady                   bool
 	CPUPercent                     Known[float64]
 	VoluntaryRate, InvoluntaryRate Known[float64]

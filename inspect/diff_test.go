@@ -37,6 +37,12 @@ func thread(tid int, start uint64, state inspect.State, run, ready uint64) inspe
 	}
 }
 
+// calm: it never blocked.
+func calm(t inspect.Thread) inspect.Thread {
+	t.Voluntary = inspect.Know(uint64(7))
+	return t
+}
+
 func TestDiffFirst(t *testing.T) {
 	c := inspect.Diff(nil, snap(10, process(1, 0, 5)))
 	if c.Prev != nil || c.Deltas[0].CPUPercent.Why != inspect.NeedsTwoSamples {
@@ -113,6 +119,14 @@ func TestDiffShares(t *testing.T) {
 			want: shares{0, 0, 100}, pending: true,
 		},
 		{
+			name: "ran, was preempted, waits", prev: calm(thread(1, 0, 'R', 0, 0)), cur: calm(thread(1, 0, 'R', 2e8, 1e8)),
+			want: shares{20, 80, 0}, pending: true,
+		},
+		{
+			name: "runs all the time", prev: calm(thread(1, 0, 'R', 0, 0)), cur: calm(thread(1, 0, 'R', 996e6, 0)),
+			want: shares{99.6, 0.4, 0},
+		},
+		{
 			name: "a delay of three seconds lands", prev: thread(1, 0, 'R', 0, 0), cur: thread(1, 0, 'R', 4e8, 3e9),
 			want: shares{40, 60, 0},
 		},
@@ -123,11 +137,12 @@ func TestDiffShares(t *testing.T) {
 			a.Threads, b.Threads = []inspect.Thread{tt.prev}, []inspect.Thread{tt.cur}
 			d := inspect.Diff(snap(10, a), snap(11, b)).Deltas[0]
 			td := d.Threads[0]
-			got := shares{td.RunningPercent.V, td.ReadyPercent.V, td.BlockedPercent.V}
+			round := func(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+			got := shares{round(td.RunningPercent.V), round(td.ReadyPercent.V), round(td.BlockedPercent.V)}
 			if got != tt.want || td.PendingReady != tt.pending || !td.BlockedPercent.OK() {
 				t.Errorf("got %+v pending %v, want %+v pending %v", got, td.PendingReady, tt.want, tt.pending)
 			}
-			if d.Parallelism.V != tt.want.run/100 {
+			if round(d.Parallelism.V) != tt.want.run/100 {
 				t.Errorf("parallelism %v, want %v", d.Parallelism, tt.want.run/100)
 			}
 		})

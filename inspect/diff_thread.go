@@ -75,12 +75,16 @@ func moved(a, b Known[int]) Known[uint64] {
 }
 
 // shares splits the interval into running, ready and blocked. The kernel books
-// a wait for a CPU only when it ends, so two things are done:
+// a wait for a CPU only when it ends, so a wait that still goes on has to be
+// told in another way:
 //
-//   - A thread in state R whose counters stood still is waiting right now
-//     (PendingReady). If it was in state R at the previous sample too, it has
-//     been waiting all the interval long, and the interval counts as ready.
-//   - When the delay lands it may be longer than the interval, because the
+//   - A thread that was in state R at both samples and made no voluntary switch
+//     in between never blocked: all the time it did not run it was ready, booked
+//     or not. So is one whose counters all stood still.
+//   - A thread that blocked in between and is in state R now may be waiting
+//     too, but since when cannot be known: only what is booked counts.
+//     (PendingReady says so if nothing moved since it was woken.)
+//   - When a delay lands it may be longer than the interval, because the
 //     intervals before already showed it: it is cut to what running leaves of
 //     this one.
 //
@@ -107,9 +111,11 @@ func (d *ThreadDelta) shares(r rater, q, t *Thread, lived time.Duration) {
 		return
 	}
 	whole := uint64(lived)
-	if t.State == 'R' && run == 0 && ready == 0 {
-		d.PendingReady = true
-		if q.State == 'R' {
+	if t.State == 'R' {
+		still := run == 0 && ready == 0
+		d.PendingReady = still
+		if q.State == 'R' && (still || neverBlocked(q, t)) {
+			d.PendingReady = still || whole > run+ready+uint64(clockTick)
 			ready = whole
 		}
 	}
@@ -118,6 +124,10 @@ func (d *ThreadDelta) shares(r rater, q, t *Thread, lived time.Duration) {
 	d.RunningPercent = share(run, r.dt)
 	d.ReadyPercent = share(ready, r.dt)
 	d.BlockedPercent = share(whole-run-ready, r.dt)
+}
+
+func neverBlocked(q, t *Thread) bool {
+	return q.Voluntary.OK() && q.Voluntary == t.Voluntary
 }
 
 func share(ns uint64, dt time.Duration) Known[float64] {

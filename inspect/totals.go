@@ -84,7 +84,9 @@ func (t *totals) close() {
 // says: its totals less the living threads. The totals were read before the
 // threads, so the difference is never too large; it falls short by the switches
 // the living threads made between the two reads, until the next pass in which
-// they made none. What was known already is never lowered.
+// they made none. (The kernel itself misses the switch or two that a thread
+// makes after its statistics were noted on its way out.) What was known already
+// is never lowered.
 func (x Exited) raise(t taskstats.Totals, living *counters) Exited {
 	lift := func(old uint64, total uint64, alive Known[uint64]) uint64 {
 		if alive.OK() && total > alive.V {

@@ -42,7 +42,9 @@ func TestProcessAgreesWithGetrusage(t *testing.T) {
 	if got.Voluntary > uint64(after.Nvcsw) || got.Involuntary > uint64(after.Nivcsw) {
 		t.Errorf("got %+v, more than getrusage afterwards: %d, %d", got, after.Nvcsw, after.Nivcsw)
 	}
-	if complete && (got.Voluntary < uint64(before.Nvcsw) || got.Involuntary < uint64(before.Nivcsw)) {
+	// The last switches of exiting threads are not noted: see Complete.
+	const lost = 20
+	if complete && (got.Voluntary+lost < uint64(before.Nvcsw) || got.Involuntary+lost < uint64(before.Nivcsw)) {
 		t.Errorf("got %+v, less than getrusage before: %d, %d", got, before.Nvcsw, before.Nivcsw)
 	}
 	if got.RunNS == 0 || got.Slices == 0 {
