@@ -67,7 +67,7 @@ const (
 )
 
 // statSigned has bit n set if field n is signed.
-const statSigned = 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<16 | 1<<17 | 1<<18 | 1<<19 |
+const statSigned uint64 = 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<16 | 1<<17 | 1<<18 | 1<<19 |
 	1<<20 | 1<<21 | 1<<38 | 1<<39 | 1<<44 | 1<<52
 
 // ParseStat parses stat. The name may contain anything, also parentheses and
