@@ -5,7 +5,7 @@ import "strings"
 // Bounds of the guess that a mapping is a thread's stack, where no stack
 // pointer tells. Guards are a page, or a few where pages are large.
 const (
-	maxGuard = 1 << 20
+	maxGuard = 64 << 10
 	minStack = 16 << 10
 	maxStack = 256 << 20
 )
@@ -18,8 +18,8 @@ const (
 //     from 2.42 on protects them in another way), and has no owner. Without
 //     guard and flag it is a heap in which a runtime keeps its stacks (Go), and
 //     stays anonymous memory.
-//   - Without stack pointers, guard and size decide, or the flag; the owner is
-//     not known then.
+//   - Where not all stack pointers are known, guard and size decide, or the
+//     flag; the owner is not known then.
 func (c *classifier) stacks() {
 	owners := c.owners()
 	for i := range c.segs {
@@ -38,7 +38,7 @@ func (c *classifier) stacks() {
 			s.Kind, s.OwnerTID = "thread_stack", tids[0]
 		case len(tids) > 1 && flagged:
 			s.Kind = "thread_stacks"
-		case len(tids) > 1 || size < minStack || size > maxStack:
+		case len(tids) > 1 || size < minStack || size > maxStack || c.allKnown() && !flagged:
 			continue
 		default:
 			s.Kind = "thread_stack"
@@ -48,6 +48,17 @@ func (c *classifier) stacks() {
 			c.segs[i-1].Kind = "guard"
 		}
 	}
+}
+
+// allKnown: the stack pointer of every thread is known, so that whatever none
+// points to is no stack (or one that waits to be used again).
+func (c *classifier) allKnown() bool {
+	for i := range c.p.Threads {
+		if !c.p.Threads[i].SP.OK() {
+			return false
+		}
+	}
+	return len(c.p.Threads) > 0
 }
 
 // owners maps segments to the threads whose stack pointer lies in them.

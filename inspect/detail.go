@@ -55,8 +55,8 @@ type Segment struct {
 	Offset     uint64
 	Device     string // "08:01"
 	Inode      uint64
-	Name       string // raw path, "[heap]", "" for anonymous
-	Deleted    bool   // the kernel appended " (deleted)" and it is not one of the names that always carry it
+	Name       string // raw path, "[heap]", "" for anonymous; "/memfd:x", "/SYSV…", "/dev/zero" (shared memory)
+	Deleted    bool   // the kernel appended " (deleted)", which is cut off; a file that is named so cannot be told from it
 	Kind       string // finer than Group: code, rodata, data, bss, heap, main_stack, thread_stack, guard, file, shm, memfd, anonymous, reserved, vdso, ...
 	Group      Group
 	OwnerTID   int // thread whose stack this is, 0 none or unknown
@@ -97,7 +97,7 @@ type Limit struct {
 type File struct {
 	FD     int
 	Target string // readlink text, raw bytes
-	Kind   string // file, directory, socket, pipe, anon, device, memfd, deleted
+	Kind   string // file, directory (if opened as one), socket, pipe, anon, device, memfd, deleted
 	Flags  Known[uint64]
 	Offset Known[int64]
 }

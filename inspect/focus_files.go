@@ -69,7 +69,8 @@ func parseFDInfo(text []byte) (flags Known[uint64], pos Known[int64]) {
 }
 
 // fileKind tells the kind of an open file from its link text and flags alone:
-// asking the file system could block.
+// asking the file system could block. So a directory that was not opened as one
+// passes for a file.
 func fileKind(target string, flags Known[uint64]) string {
 	switch {
 	case strings.HasPrefix(target, "socket:["):
