@@ -6,6 +6,10 @@ import (
 )
 
 func identityFields() []Field {
+	return slices.Concat(nameFields(), programFields(), ownerFields(), relationFields(), placeFields())
+}
+
+func nameFields() []Field {
 	return []Field{
 		{
 			ID: "pid", Title: "PID", Kind: KindInt, Scope: ScopeProcess, Thread: true, Width: 7,
@@ -48,6 +52,11 @@ func identityFields() []Field {
 				return text(r.Process.Comm)
 			},
 		},
+	}
+}
+
+func programFields() []Field {
+	return []Field{
 		{
 			ID: "cmdline", Title: "COMMAND", Kind: KindStrings, Scope: ScopeProcess, Want: WantCmdline, Width: 30, Left: true,
 			Sources: []string{"cmdline"}, Doc: "Arguments the program was started with, or what it wrote over them.",
@@ -60,6 +69,11 @@ func identityFields() []Field {
 			Sources: []string{"exe"}, Doc: "Path of the program file, with the kernel's (deleted) mark where it has one.",
 			Get: ofProcess(KindString, func(r Row) Value { return stringValue(r.Process.Exe) }),
 		},
+	}
+}
+
+func ownerFields() []Field {
+	return []Field{
 		{
 			ID: "uid", Title: "UID", Kind: KindUint, Scope: ScopeLeader, Thread: true, Want: WantStatus, Width: 6,
 			Sources: []string{"status:Uid"}, Doc: "Real user ID.",
@@ -85,6 +99,11 @@ func identityFields() []Field {
 			Sources: []string{"status:Uid", "/etc/passwd"}, Doc: "Name of the real user, its number when it has no name.",
 			Get: userOf,
 		},
+	}
+}
+
+func relationFields() []Field {
+	return []Field{
 		{
 			ID: "pgid", Title: "PGID", Kind: KindInt, Scope: ScopeProcess, Width: 7,
 			Sources: []string{"stat:5"}, Doc: "Process group ID.",
@@ -105,6 +124,11 @@ func identityFields() []Field {
 			Sources: []string{"stat:4"}, Doc: "Process IDs of the children, from the parent IDs of all processes.",
 			Get: ofProcess(KindStrings, childrenOf),
 		},
+	}
+}
+
+func placeFields() []Field {
+	return []Field{
 		{
 			ID: "cgroup", Title: "CGROUP", Kind: KindString, Scope: ScopeLeader, Want: WantCgroup, Width: 24, Left: true,
 			Sources: []string{"cgroup"}, Doc: "Path in the version 2 control group tree, else of the first version 1 tree.",

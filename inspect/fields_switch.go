@@ -1,6 +1,12 @@
 package inspect
 
+import "slices"
+
 func switchFields() []Field {
+	return slices.Concat(switchTotalFields(), switchRateFields())
+}
+
+func switchTotalFields() []Field {
 	return []Field{
 		{
 			ID: "voluntary_switches", Title: "VCTX", Unit: UnitCount, Kind: KindUint, Scope: ScopeProcess, Thread: true,
@@ -35,6 +41,11 @@ func switchFields() []Field {
 				return Value{Kind: KindBool, Why: r.Process.Switches.Voluntary.Why, B: r.Process.Switches.Exact}
 			}),
 		},
+	}
+}
+
+func switchRateFields() []Field {
+	return []Field{
 		{
 			ID: "exited_voluntary_switches", Title: "XVCTX", Unit: UnitCount, Kind: KindUint, Scope: ScopeProcess,
 			Want: WantThreads, Width: 9, Desc: true, Sources: []string{"task/*/status:voluntary_ctxt_switches"},

@@ -1,6 +1,12 @@
 package inspect
 
+import "slices"
+
 func timeFields() []Field {
+	return slices.Concat(cpuFields(), shareFields())
+}
+
+func cpuFields() []Field {
 	return []Field{
 		{
 			ID: "cpu_time_ns", Title: "TIME", Unit: UnitNS, Kind: KindUint, Scope: ScopeProcess, Thread: true, Want: WantCPUClock,
@@ -34,6 +40,11 @@ func timeFields() []Field {
 			Sources: []string{"stat:15"}, Doc: "Share of one CPU in the kernel, in steps of a tick.",
 			Get: procRate(func(d *Delta) Known[float64] { return d.SystemPercent }),
 		},
+	}
+}
+
+func shareFields() []Field {
+	return []Field{
 		{
 			ID: "run_ns", Title: "RUN", Unit: UnitNS, Kind: KindUint, Scope: ScopeProcess, Thread: true, Want: WantThreads | WantSchedstat,
 			Width: 9, Desc: true, Sources: []string{"task/*/schedstat:1"},

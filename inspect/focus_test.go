@@ -57,11 +57,11 @@ func TestLiveSegments(t *testing.T) {
 		}
 	}
 	type want struct {
-		at          uint64
-		kind        string
-		group       inspect.Group
-		name        string
-		rss, shared bool
+		at    uint64
+		kind  string
+		group inspect.Group
+		name  string
+		rss   bool
 	}
 	wants := []want{
 		{at: mapped(t, -1, size, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON, false), kind: "reserved", group: inspect.GroupReserved},

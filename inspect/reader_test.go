@@ -205,8 +205,10 @@ func TestReadKernelThread(t *testing.T) {
 
 func TestReadReusedPID(t *testing.T) {
 	f := inspecttest.NewFakeProc(t)
-	f.Put(inspecttest.FakeProcess{PID: 10, Start: 100, Pages: 1, Cmdline: "old\x00", Counters: inspecttest.Counters{Voluntary: 50},
-		Threads: []inspecttest.FakeThread{{TID: 11, Comm: "t", Counters: inspecttest.Counters{Voluntary: 9}}}})
+	f.Put(inspecttest.FakeProcess{
+		PID: 10, Start: 100, Pages: 1, Cmdline: "old\x00", Counters: inspecttest.Counters{Voluntary: 50},
+		Threads: []inspecttest.FakeThread{{TID: 11, Comm: "t", Counters: inspecttest.Counters{Voluntary: 9}}},
+	})
 	r := open(t, f.Root)
 	a := read(t, r, everything)
 	f.Put(inspecttest.FakeProcess{PID: 10, Start: 200, Pages: 1, Cmdline: "new\x00"})
