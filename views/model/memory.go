@@ -65,17 +65,17 @@ var memoryColumns = []struct {
 	Column
 	from int
 }{
-	{Column{ID: "name", Title: "SEGMENT", Width: 24, Left: true}, 0},
+	{Column{ID: "name", Title: "SEGMENT", Width: 27, Left: true}, 0},
 	{Column{ID: "size", Title: "SIZE", Width: 6}, 0},
 	{Column{ID: "rss", Title: "RSS", Width: 6}, 0},
-	{Column{ID: "pss", Title: "PSS", Width: 6}, 44},
-	{Column{ID: "private", Title: "PRIV", Width: 6}, 52},
+	{Column{ID: "pss", Title: "PSS", Width: 6}, 50},
+	{Column{ID: "private", Title: "PRIV", Width: 6}, 56},
 	{Column{ID: "shared", Title: "SHARED", Width: 6}, 66},
-	{Column{ID: "swap", Title: "SWAP", Width: 6}, 78},
-	{Column{ID: "growth", Title: "GROWTH", Width: 7}, 92},
+	{Column{ID: "swap", Title: "SWAP", Width: 6}, 74},
+	{Column{ID: "growth", Title: "GROWTH", Width: 7}, 96},
 	{Column{ID: "perms", Title: "PERM", Width: 4, Left: true}, 60},
-	{Column{ID: "kind", Title: "KIND", Width: 12, Left: true}, 100},
-	{Column{ID: "file", Title: "FILE OR OWNER", Width: 12, Left: true, Flex: true}, 72},
+	{Column{ID: "kind", Title: "KIND", Width: 12, Left: true}, 112},
+	{Column{ID: "file", Title: "FILE OR OWNER", Width: 12, Left: true, Flex: true}, 86},
 }
 
 // Arrange computes the rows.

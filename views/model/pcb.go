@@ -125,7 +125,12 @@ func (a *Attached) pcbCredentials(g *Glyphs) []Line {
 		lines = append(lines,
 			item("user IDs", append(WithReason(g, d.UIDs, ids), Span{Text: "   real effective saved filesystem", Style: Muted})...),
 			item("group IDs", WithReason(g, d.GIDs, ids)...),
-			item("further groups", WithReason(g, d.Groups, func(v []uint32) string { return strings.Trim(fmt.Sprint(v), "[]") })...))
+			item("further groups", WithReason(g, d.Groups, func(v []uint32) string {
+				if len(v) == 0 {
+					return "none"
+				}
+				return strings.Trim(fmt.Sprint(v), "[]")
+			})...))
 	}
 	hex := func(v uint64) string { return fmt.Sprintf("%016x", v) }
 	return append(lines,
