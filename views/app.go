@@ -114,12 +114,19 @@ func (a *app) runUI(ctx context.Context) error {
 		sampling <- a.cfg.Sampler.Run(a.ctx)
 		a.cancel()
 	}()
+	// Stopping the application before it runs would make Run open a terminal
+	// of its own, so the pump starts with the first drawing.
 	pumped := make(chan struct{})
-	go func() {
-		defer close(pumped)
-		defer a.restoreOnPanic()
-		a.pump()
-	}()
+	var once sync.Once
+	a.tv.SetAfterDrawFunc(func(tcell.Screen) {
+		once.Do(func() {
+			go func() {
+				defer close(pumped)
+				defer a.restoreOnPanic()
+				a.pump()
+			}()
+		})
+	})
 	err := a.tv.Run()
 	a.cancel()
 	if err == nil {

@@ -117,7 +117,7 @@ func Rate(f float64) string {
 	case f < 99_999.5:
 		return strconv.FormatFloat(f, 'f', 0, 64)
 	default:
-		return Count(uint64(math.Min(f, math.MaxUint64/2)))
+		return Count(uint64(math.Round(math.Min(f, math.MaxUint64/2))))
 	}
 }
 

@@ -153,7 +153,7 @@ func Command(p *inspect.Process) Line {
 	}
 	name := Sanitize(base(args[0]))
 	line := Line{{Text: name}}
-	if !strings.Contains(name, comm) && !strings.HasPrefix(comm, name) {
+	if !strings.Contains(name, comm) {
 		line = append(line, Span{Text: " {" + comm + "}", Style: Accent})
 	}
 	if len(args) > 1 {
