@@ -26,6 +26,20 @@
 // arithmetic are CLOCK_MONOTONIC nanoseconds ([Snapshot.MonoNS],
 // [Snapshot.ReadAt]); wall-clock instants are for people only.
 //
+// # Totals over all threads
+//
+// The kernel's files know the switches and the run time of living threads only.
+// A process's totals are the sum over the threads of the same pass plus
+// [Process.Exited]: what taskstats says of exited threads where it can be had
+// (then [Switches.Exact]), else what they had counted when they were last seen,
+// which is a floor.
+//
+// # Files that block
+//
+// The kernel may block the read of some files for ever while the target is
+// inside mmap or execve. No pass waits for them longer than [Options.Deadline]:
+// the process keeps what was known of them, named in [Process.StuckFiles].
+//
 // # Concurrency
 //
 // A [Reader] belongs to one goroutine. A [Sampler] may be used from any

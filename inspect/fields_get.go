@@ -87,11 +87,16 @@ func deltaValue(d *Delta, p rateOf) Value {
 // startTime is the wall-clock instant of a start given in clock ticks since
 // boot. The boot instant is measured once per run, so that the start time of a
 // process does not move when the clock is stepped.
-func startTime(s *Snapshot, ticks uint64) Value {
-	if s == nil || !s.Host.BootTime.OK() {
+func startTime(s *Snapshot, ticks Known[uint64]) Value {
+	switch {
+	case !ticks.OK():
+		return Value{Kind: KindTime, Why: ticks.Why}
+	case s == nil:
 		return Value{Kind: KindTime}
+	case !s.Host.BootTime.OK():
+		return Value{Kind: KindTime, Why: s.Host.BootTime.Why}
 	}
-	t := s.Host.BootTime.V.Add(time.Duration(ticks) * clockTick)
+	t := s.Host.BootTime.V.Add(time.Duration(ticks.V) * clockTick)
 	return Value{Kind: KindTime, Why: OK, T: t}
 }
 

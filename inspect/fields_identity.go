@@ -35,7 +35,7 @@ func nameFields() []Field {
 		{
 			ID: "start_ticks", Title: "START(T)", Unit: UnitTicks, Kind: KindUint, Scope: ScopeProcess, Thread: true, Width: 10,
 			Sources: []string{"stat:22"}, Doc: "Start in clock ticks (10 ms) since boot; with the PID it identifies the process for ever.",
-			Get: func(r Row) Value { return Value{Kind: KindUint, Why: OK, U: startTicks(r)} },
+			Get: func(r Row) Value { return uintValue(startTicks(r)) },
 		},
 		{
 			ID: "start_time", Title: "START", Kind: KindTime, Scope: ScopeProcess, Thread: true, Width: 8, Desc: true,
@@ -152,11 +152,17 @@ func placeFields() []Field {
 	}
 }
 
-func startTicks(r Row) uint64 {
+// startTicks is the start time of the row's task. The identity has none when
+// stat, which supplies it, could not be read.
+func startTicks(r Row) Known[uint64] {
+	start, why := r.Process.ID.Start, r.Process.PGID.Why
 	if r.Thread != nil {
-		return r.Thread.ID.Start
+		start, why = r.Thread.ID.Start, r.Thread.Nice.Why
 	}
-	return r.Process.ID.Start
+	if start == 0 && why != OK {
+		return Unknown[uint64](why)
+	}
+	return Know(start)
 }
 
 func userOf(r Row) Value {

@@ -25,6 +25,7 @@ const (
 	Available     = "available"
 	Absent        = "absent"
 	UnknownState  = "unknown"
+	remedyHidepid = "sudo mount -o remount,hidepid=0 /proc"
 	remedySetcap  = "sudo setcap %s+ep \"$(command -v taskscope)\""
 	ptraceAndDAC  = "cap_sys_ptrace,cap_dac_read_search"
 	maxCandidates = 16
@@ -148,6 +149,9 @@ func (p *prober) readable(pid int, f proc.File) error {
 // (a security module may protect single ones even from root).
 func others(f proc.File, caps string) attempt {
 	return func(p *prober) (string, string, string) {
+		if len(p.others) == 0 && p.hidden {
+			return Absent, "procfs is mounted with hidepid", remedyHidepid
+		}
 		if len(p.others) == 0 {
 			return UnknownState, "no process of another user runs or is visible", ""
 		}
@@ -187,16 +191,15 @@ func verdict(err error, remedy string) (string, string, string) {
 }
 
 func (p *prober) allProcesses() (string, string, string) {
-	const remedy = "sudo mount -o remount,hidepid=0 /proc"
 	r := p.fs.NewReader()
 	pids, err := r.PIDs(nil)
 	switch {
 	case err != nil:
 		return verdict(err, "")
 	case p.hidden:
-		return Absent, "procfs is mounted with hidepid: processes of other users cannot be read", remedy
+		return Absent, "procfs is mounted with hidepid: processes of other users cannot be read", remedyHidepid
 	case !slices.Contains(pids, 1):
-		return Absent, "procfs hides processes (hidepid or subset=pid)", remedy
+		return Absent, "procfs hides processes (hidepid or subset=pid)", remedyHidepid
 	}
 	return Available, "", ""
 }

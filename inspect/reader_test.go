@@ -369,6 +369,10 @@ func TestReadStuckFromTheStart(t *testing.T) {
 	if p.Comm != "stuck" || p.PPID != inspect.Know(3) || p.State != 'S' || p.RSSBytes.V != 5*4096 || p.UID.V != 12 {
 		t.Errorf("built of status and statm: %+v", p)
 	}
+	f1, _ := inspect.FieldByID("start_ticks")
+	if v := f1.Get(inspect.Row{Process: p}); v.Why != inspect.Stuck {
+		t.Errorf("a start time that was not read: %+v", v)
+	}
 	if p.Nice.Why != inspect.Stuck || p.CPUTimeNS.Why != inspect.Stuck {
 		t.Errorf("what stat would say: nice %+v, CPU %+v", p.Nice, p.CPUTimeNS)
 	}
