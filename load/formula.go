@@ -1,5 +1,11 @@
 package load
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
 // Agg says how the reports of several threads become one number.
 type Agg string
 
@@ -20,7 +26,7 @@ type Formula struct {
 
 // Term is one summand of a Formula. Key is a name that Manifest.reportValue
 // knows: a number of the report by its JSON name, "wall_ns", "one", or
-// "since_gate_ns".
+// "since_gate_ns"; or "object_N" for the value of an object when all is done.
 type Term struct {
 	Key    string  `json:"key"`
 	Factor float64 `json:"factor"`
@@ -62,7 +68,23 @@ func (m *Manifest) Eval(f *Formula, process, thread int) (float64, bool) {
 	return v, true
 }
 
+// objectKey names the value of an object in a Term.
+func objectKey(index int) string { return fmt.Sprint(objectPrefix, index) }
+
+const objectPrefix = "object_"
+
+func (m *Manifest) objectValue(index string) (float64, bool) {
+	n, err := strconv.Atoi(index)
+	if err != nil || n < 0 || n >= len(m.Objects) || m.ParkedMonoNS == 0 {
+		return 0, false
+	}
+	return float64(m.Objects[n].Value), true
+}
+
 func (m *Manifest) evalTerm(t Term, process, thread int) (float64, bool) {
+	if index, ok := strings.CutPrefix(t.Key, objectPrefix); ok {
+		return m.objectValue(index)
+	}
 	var (
 		sum  float64
 		seen bool

@@ -5,8 +5,9 @@ package load
 type Manifest struct {
 	RunID     string            `json:"run_id"`
 	Plan      *Plan             `json:"plan,omitempty"`
-	Processes []ManifestProcess `json:"processes"` // same order as Plan.Processes
-	Phase     string            `json:"phase"`     // ready, running, parked, ended
+	Processes []ManifestProcess `json:"processes"`         // same order as Plan.Processes
+	Objects   []ManifestObject  `json:"objects,omitempty"` // same order as Plan.Objects
+	Phase     string            `json:"phase"`             // ready, running, parked, ended
 	// GateMonoNS and ParkedMonoNS are CLOCK_MONOTONIC instants: gate opened,
 	// last worker parked. 0 while not reached.
 	GateMonoNS   int64 `json:"gate_mono_ns"`
@@ -19,6 +20,13 @@ type ManifestProcess struct {
 	PID     int              `json:"pid"`
 	PPID    int              `json:"ppid"`
 	Threads []ManifestThread `json:"threads"`
+}
+
+// ManifestObject is something the workers share. Value is what its kind says
+// of it, read from the shared memory by the controller.
+type ManifestObject struct {
+	Role  string `json:"role"`
+	Value uint64 `json:"value"`
 }
 
 // ManifestThread is one live thread.
@@ -54,6 +62,7 @@ type Report struct {
 	Waits       uint64            `json:"waits"`
 	Acquired    uint64            `json:"acquisitions"`
 	Bytes       uint64            `json:"bytes"`
+	Result      uint64            `json:"result"` // what the operations computed
 	Errno       int32             `json:"errno"`
 	Slots       map[string]uint64 `json:"slots,omitempty"` // addresses by slot number
 }
@@ -84,6 +93,8 @@ func (r *Report) Value(key string) (float64, bool) {
 		return float64(r.Waits), true
 	case "acquisitions":
 		return float64(r.Acquired), true
+	case "result":
+		return float64(r.Result), true
 	case "bytes":
 		return float64(r.Bytes), true
 	}

@@ -12,8 +12,10 @@ type Plan struct {
 	// Processes[0] is the root, started by the controller; parents come
 	// before their children.
 	Processes []ProcessPlan `json:"processes"`
-	Promises  []Promise     `json:"promises"`
-	Budget    Budget        `json:"budget"`
+	// Objects are what the workers share; operations name them by index.
+	Objects  []Object  `json:"objects,omitempty"`
+	Promises []Promise `json:"promises"`
+	Budget   Budget    `json:"budget"`
 }
 
 // ProcessPlan is one process. Threads[0] is its leader.
@@ -57,9 +59,11 @@ const (
 	OpMigrate         // A times sched_setaffinity to alternate between the CPUs B and C
 )
 
-// Op is one operation with its arguments.
+// Op is one operation with its arguments. Object is an index into
+// Plan.Objects for the kinds that work on one.
 type Op struct {
 	Kind    OpKind `json:"kind"`
+	Object  int    `json:"object,omitempty"`
 	A, B, C uint64 `json:",omitempty"`
 }
 

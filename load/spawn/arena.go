@@ -16,7 +16,7 @@ import (
 // layout of native/arena.h; TestLayout compares the two. It holds no pointers.
 const (
 	arenaMagic   = 0x61637374
-	arenaVersion = 1
+	arenaVersion = 2
 	reportSlots  = 16
 	cpuWords     = 16
 )
@@ -44,7 +44,9 @@ type arenaHeader struct {
 	procsOff, threadsOff, opsOff, slotsOff uint64
 	deadlineNS, killNS                     int64
 	filesLimit, flags                      uint32
-	_                                      [3]uint64
+	objectsOff                             uint64
+	nobjects, _                            uint32
+	_                                      uint64
 	gateNS                                 int64
 	gate, stop                             uint32
 	ready, parked                          uint32
@@ -79,8 +81,17 @@ type arenaThread struct {
 }
 
 type arenaOp struct {
-	kind, _ uint32
-	a, b, c uint64
+	kind, object uint32
+	a, b, c      uint64
+}
+
+type arenaObject struct {
+	kind, count uint32
+	fd          [2]int32
+	bytes       uint64
+	memory      uint64 // offset of its memory in the arena
+	port, _     uint32
+	_           [3]uint64
 }
 
 type arenaSlot struct {
@@ -92,7 +103,9 @@ type arenaSlot struct {
 	loops, late, waits, acquired, bytes         uint64
 	parkVoluntary                               uint64
 	failedOp                                    uint64
+	result                                      uint64
 	address                                     [reportSlots]uint64
+	_                                           [7]uint64
 }
 
 // arena is the mapped memory with its tables.
@@ -103,6 +116,7 @@ type arena struct {
 	threads []arenaThread
 	ops     []arenaOp
 	slots   []arenaSlot
+	objects []arenaObject
 }
 
 // arenaSizes are the table lengths of a plan.
@@ -125,9 +139,9 @@ func arenaBytes(p *load.Plan) uint64 {
 		align64(uintptr(procs)*unsafe.Sizeof(arenaProcess{})) +
 		align64(uintptr(threads)*unsafe.Sizeof(arenaThread{})) +
 		align64(uintptr(ops)*unsafe.Sizeof(arenaOp{})) +
-		uintptr(threads)*unsafe.Sizeof(arenaSlot{})
-	page := uintptr(unix.Getpagesize())
-	return uint64((n + page - 1) &^ (page - 1))
+		align64(uintptr(threads)*unsafe.Sizeof(arenaSlot{})) +
+		uintptr(len(p.Objects))*unsafe.Sizeof(arenaObject{})
+	return placeObjects(p, uint64(n), nil)
 }
 
 func align64(n uintptr) uintptr { return (n + 63) &^ 63 }
@@ -151,8 +165,11 @@ func newArena(fd int, p *load.Plan) (*arena, error) {
 	h.threadsOff = h.procsOff + uint64(align64(uintptr(procs)*unsafe.Sizeof(arenaProcess{})))
 	h.opsOff = h.threadsOff + uint64(align64(uintptr(threads)*unsafe.Sizeof(arenaThread{})))
 	h.slotsOff = h.opsOff + uint64(align64(uintptr(ops)*unsafe.Sizeof(arenaOp{})))
+	h.objectsOff = h.slotsOff + uint64(align64(uintptr(threads)*unsafe.Sizeof(arenaSlot{})))
+	h.nobjects = uint32(len(p.Objects))
 	a.bind()
 	a.fill(p)
+	a.fillObjects(p)
 	return a, nil
 }
 
@@ -194,6 +211,7 @@ func (a *arena) bind() {
 	a.threads = table[arenaThread](a.mem, h.threadsOff, h.nthreads)
 	a.ops = table[arenaOp](a.mem, h.opsOff, h.nops)
 	a.slots = table[arenaSlot](a.mem, h.slotsOff, h.nthreads)
+	a.objects = table[arenaObject](a.mem, h.objectsOff, h.nobjects)
 }
 
 func table[T any](mem []byte, offset uint64, n uint32) []T {
@@ -244,7 +262,7 @@ func (a *arena) fillThread(index, op uint32, tp *load.ThreadPlan) uint32 {
 	put := func(list []load.Op) (first, count uint32) {
 		first = op
 		for _, o := range list {
-			a.ops[op] = arenaOp{kind: uint32(o.Kind), a: o.A, b: o.B, c: o.C}
+			a.ops[op] = arenaOp{kind: uint32(o.Kind), object: uint32(o.Object), a: o.A, b: o.B, c: o.C}
 			op++
 			if o.Kind == load.OpStack {
 				t.stackBytes += pageUp(o.A)
@@ -272,6 +290,7 @@ func (a *arena) report(index int) load.Report {
 	r.MinorFaults, r.MajorFaults = atomic.LoadUint64(&s.minor), atomic.LoadUint64(&s.major)
 	r.Loops, r.Late = atomic.LoadUint64(&s.loops), atomic.LoadUint64(&s.late)
 	r.Waits, r.Acquired = atomic.LoadUint64(&s.waits), atomic.LoadUint64(&s.acquired)
+	r.Result = atomic.LoadUint64(&s.result)
 	r.Bytes, r.Errno = atomic.LoadUint64(&s.bytes), atomic.LoadInt32(&s.err)
 	for n := range s.address {
 		if atomic.LoadUint32(&s.used)&(1<<n) == 0 {
@@ -297,8 +316,11 @@ func (a *arena) failure(p *load.Plan) error {
 		Process: process, Role: p.Processes[process].Role, Thread: thread, Name: t.Name,
 		Step: stepName(h.failStep), Err: unix.Errno(h.failErrno),
 	}
-	if h.failStep == stepOperation {
+	switch h.failStep {
+	case stepOperation:
 		err.Step = fmt.Sprintf("operation %d", h.failOp)
+	case stepObject:
+		err.Step = fmt.Sprintf("open object %d", h.failOp)
 	}
 	return err
 }
@@ -316,12 +338,15 @@ func locate(p *load.Plan, index int) (process, thread int) {
 }
 
 // Steps at which a worker can fail, as in native/arena.h.
-const stepOperation = 7
+const (
+	stepOperation = 7
+	stepObject    = 11
+)
 
 func stepName(step uint32) string {
 	names := [...]string{
 		"start", "fork", "clone", "map the stack", "set the CPU affinity", "set the scheduling policy",
-		"set the nice value", "operation", "setsid", "set a limit", "arm the kill timer",
+		"set the nice value", "operation", "setsid", "set a limit", "arm the kill timer", "open an object",
 	}
 	if int(step) < len(names) {
 		return names[step]

@@ -65,7 +65,7 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 		return fmt.Errorf("%w: %d bytes of memory wanted, %d allowed (%s); raise it with --max-memory",
 			ErrBudget, memory, h.memory.value, h.memory.source)
 	}
-	if files := uint64(len(p.Processes) + ownFiles + p.Budget.Files); files > h.files.value {
+	if files := uint64(len(p.Processes) + ownFiles + p.Budget.Files + planDescriptors(p)); files > h.files.value {
 		return fmt.Errorf("%w: %d file descriptors wanted, %d allowed (%s); raise it with ulimit -n",
 			ErrBudget, files, h.files.value, h.files.source)
 	}

@@ -51,7 +51,7 @@ func (t *goThread) setup() error {
 		t.p.fail(t.index, stepOperation, err, n)
 		return err
 	}
-	t.s.loops, t.s.late, t.s.waits, t.s.acquired, t.s.cpuNS = 0, 0, 0, 0, 0
+	t.s.loops, t.s.late, t.s.waits, t.s.acquired, t.s.cpuNS, t.s.result = 0, 0, 0, 0, 0, 0
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"taskscope/load"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -382,6 +384,11 @@ func (k *keeper) finish() {
 	}
 	if k.group != nil {
 		k.group.remove()
+	}
+	for i := range r.plan.Objects {
+		if r.plan.Objects[i].Kind == load.ObjectQueue {
+			unlinkQueue(r.id, i)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -63,7 +63,7 @@ func checkLayout(t *testing.T, image string) {
 	})
 	want := map[string]uint64{"magic": arenaMagic, "version": arenaVersion}
 	for name, v := range map[string]any{
-		"header": arenaHeader{}, "process": arenaProcess{}, "thread": arenaThread{}, "op": arenaOp{}, "slot": arenaSlot{},
+		"header": arenaHeader{}, "process": arenaProcess{}, "thread": arenaThread{}, "op": arenaOp{}, "object": arenaObject{}, "slot": arenaSlot{},
 	} {
 		typ := reflect.TypeOf(v)
 		want[name] = uint64(typ.Size())

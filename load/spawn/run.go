@@ -90,7 +90,8 @@ func (r *Run) open() error {
 	a.head.deadlineNS = now + int64(r.lifetime)
 	a.head.killNS = a.head.deadlineNS + int64(killGrace)
 	a.head.controllerPID = uint32(unix.Getpid())
-	a.head.filesLimit = uint32(32 + r.plan.Budget.Files)
+	a.head.filesLimit = uint32(32 + r.plan.Budget.Files + planDescriptors(r.plan))
+	a.nameQueues(r.id)
 	a.head.flags = uint32(r.without & guardDeathSignal)
 	r.arena = a
 	return nil
@@ -122,7 +123,7 @@ func (r *Run) manifest() *load.Manifest {
 	m := &load.Manifest{
 		RunID: r.id, Plan: r.plan, Phase: r.phase(),
 		GateMonoNS: atomic.LoadInt64(&a.head.gateNS), ParkedMonoNS: r.parkedNS,
-		Processes: make([]load.ManifestProcess, len(a.procs)),
+		Processes: make([]load.ManifestProcess, len(a.procs)), Objects: a.objectValues(r.plan),
 	}
 	thread := 0
 	for i := range m.Processes {

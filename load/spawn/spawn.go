@@ -120,6 +120,11 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 	if err := validate(p); err != nil {
 		return nil, err
 	}
+	if tier == TierGo {
+		if err := goSupports(p); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkBudget(p, o.Limits, hostLimits()); err != nil {
 		return nil, err
 	}

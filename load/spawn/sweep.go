@@ -79,6 +79,7 @@ func Sweep(ctx context.Context, runID string) (removed []int, err error) {
 			}
 			continue
 		}
+		unlinkQueues(l.runID)
 		ended, err := sweepProcess(ctx, l)
 		if ended {
 			removed = append(removed, l.pid)

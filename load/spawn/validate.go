@@ -16,6 +16,9 @@ func validate(p *load.Plan) error {
 	if len(p.Processes) == 0 {
 		return planError("no process")
 	}
+	if err := validateObjects(p); err != nil {
+		return planError("%w", err)
+	}
 	for i := range p.Processes {
 		pp := &p.Processes[i]
 		switch {
@@ -27,7 +30,7 @@ func validate(p *load.Plan) error {
 			return planError("process %d has no thread", i)
 		}
 		for j := range pp.Threads {
-			if err := validateThread(&pp.Threads[j], j == 0); err != nil {
+			if err := validateThread(p, &pp.Threads[j], j == 0); err != nil {
 				return planError("process %d, thread %d: %w", i, j, err)
 			}
 		}
@@ -39,7 +42,7 @@ func planError(format string, args ...any) error {
 	return fmt.Errorf("plan: "+format, args...)
 }
 
-func validateThread(t *load.ThreadPlan, leader bool) error {
+func validateThread(p *load.Plan, t *load.ThreadPlan, leader bool) error {
 	if len(t.Name) > maxName {
 		return fmt.Errorf("name %q is longer than %d bytes", t.Name, maxName)
 	}
@@ -60,7 +63,11 @@ func validateThread(t *load.ThreadPlan, leader bool) error {
 	var stack uint64
 	for _, list := range [][]load.Op{t.Setup, t.Ops} {
 		for n, o := range list {
-			if err := validateOp(o); err != nil {
+			err := validateOp(o)
+			if err == nil {
+				err = validateOpObject(p, o)
+			}
+			if err != nil {
 				return fmt.Errorf("operation %d: %w", n, err)
 			}
 			if o.Kind == load.OpStack {

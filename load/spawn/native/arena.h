@@ -6,7 +6,7 @@
 
 enum {
 	ARENA_MAGIC = 0x61637374, // "tsca"
-	ARENA_VERSION = 1,
+	ARENA_VERSION = 2,
 	REPORT_SLOTS = 16,
 	CPU_WORDS = 16, // 1024 CPUs
 };
@@ -23,7 +23,7 @@ enum { PHASE_BORN, PHASE_READY, PHASE_RUNNING, PHASE_PARKED, PHASE_ENDED };
 // Steps that can fail, as named in package spawn.
 enum {
 	STEP_NONE, STEP_FORK, STEP_CLONE, STEP_STACK, STEP_AFFINITY, STEP_POLICY, STEP_NICE,
-	STEP_OPERATION, STEP_SETSID, STEP_LIMIT, STEP_TIMER,
+	STEP_OPERATION, STEP_SETSID, STEP_LIMIT, STEP_TIMER, STEP_OBJECT,
 };
 
 enum {
@@ -43,7 +43,9 @@ struct header {
 	i64 kill_ns;     // CLOCK_MONOTONIC; the kernel kills what still lives
 	u32 files_limit; // RLIMIT_NOFILE
 	u32 flags;
-	u64 pad1[3];
+	u64 objects_off;
+	u32 nobjects, pad0;
+	u64 pad1;
 
 	// Written during the run.
 	i64 gate_ns;
@@ -83,8 +85,18 @@ struct thread {
 };
 
 struct op {
-	u32 kind, pad0;
+	u32 kind, object;
 	u64 a, b, c;
+};
+
+// An object that the workers share; the kinds are those of load.ObjectKind.
+struct object {
+	u32 kind, count;
+	i32 fd[2]; // read and write end, or the one there is
+	u64 bytes;
+	u64 memory; // offset in the arena
+	u32 port, pad0;
+	u64 pad1[3];
 };
 
 struct slot {
@@ -96,5 +108,7 @@ struct slot {
 	u64 loops, late, waits, acquired, bytes;
 	u64 park_voluntary; // RUSAGE_THREAD just before the newest park
 	u64 failed_op;      // 1 + index of the operation that failed
+	u64 result;
 	u64 address[REPORT_SLOTS];
+	u64 pad0[7];
 };

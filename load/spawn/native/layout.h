@@ -38,7 +38,8 @@ __attribute__((noreturn)) static void layout(void)
 	AT(header, magic); AT(header, version); AT(header, size); AT(header, nprocs); AT(header, nthreads);
 	AT(header, nops); AT(header, controller_pid); AT(header, procs_off); AT(header, threads_off);
 	AT(header, ops_off); AT(header, slots_off); AT(header, deadline_ns); AT(header, kill_ns);
-	AT(header, files_limit); AT(header, flags); AT(header, gate_ns); AT(header, gate); AT(header, stop); AT(header, ready);
+	AT(header, files_limit); AT(header, flags); AT(header, objects_off); AT(header, nobjects);
+	 AT(header, gate_ns); AT(header, gate); AT(header, stop); AT(header, ready);
 	AT(header, parked); AT(header, failed); AT(header, fail_thread); AT(header, fail_step);
 	AT(header, fail_errno); AT(header, fail_op);
 	SIZE(process);
@@ -50,11 +51,13 @@ __attribute__((noreturn)) static void layout(void)
 	AT(thread, setup_first); AT(thread, setup_count); AT(thread, ops_first); AT(thread, ops_count);
 	AT(thread, stack_bytes); AT(thread, cpus);
 	SIZE(op);
-	AT(op, kind); AT(op, a); AT(op, b); AT(op, c);
+	AT(op, kind); AT(op, object); AT(op, a); AT(op, b); AT(op, c);
+	SIZE(object);
+	AT(object, kind); AT(object, count); AT(object, fd); AT(object, bytes); AT(object, memory); AT(object, port);
 	SIZE(slot);
 	AT(slot, phase); AT(slot, tid); AT(slot, err); AT(slot, used); AT(slot, start_ns); AT(slot, end_ns);
 	AT(slot, cpu_ns); AT(slot, voluntary); AT(slot, involuntary); AT(slot, minor); AT(slot, major);
 	AT(slot, loops); AT(slot, late); AT(slot, waits); AT(slot, acquired); AT(slot, bytes);
-	AT(slot, park_voluntary); AT(slot, failed_op); AT(slot, address);
+	AT(slot, park_voluntary); AT(slot, failed_op); AT(slot, result); AT(slot, address);
 	quit(0);
 }

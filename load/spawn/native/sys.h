@@ -13,7 +13,7 @@ typedef int64_t i64;
 #if defined(__x86_64__)
 
 enum {
-	SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
+	SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
 	SYS_brk = 12, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_sched_yield = 24,
 	SYS_madvise = 28, SYS_getpid = 39, SYS_clone = 56, SYS_exit = 60, SYS_wait4 = 61,
 	SYS_getrusage = 98, SYS_getppid = 110, SYS_setsid = 112, SYS_setpriority = 141,
@@ -21,6 +21,9 @@ enum {
 	SYS_timer_create = 222, SYS_timer_settime = 223, SYS_clock_gettime = 228,
 	SYS_clock_nanosleep = 230, SYS_exit_group = 231, SYS_openat = 257, SYS_unlinkat = 263,
 	SYS_ppoll = 271, SYS_prlimit64 = 302,
+	SYS_socket = 41, SYS_connect = 42, SYS_sendto = 44, SYS_recvfrom = 45, SYS_bind = 49, SYS_listen = 50,
+	SYS_getsockname = 51, SYS_socketpair = 53, SYS_setsockopt = 54, SYS_futex = 202,
+	SYS_mq_open = 240, SYS_mq_unlink = 241, SYS_accept4 = 288, SYS_pipe2 = 293,
 };
 
 static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
@@ -74,6 +77,9 @@ enum {
 	SYS_getrusage = 165, SYS_prctl = 167, SYS_getpid = 172, SYS_getppid = 173, SYS_gettid = 178,
 	SYS_brk = 214, SYS_munmap = 215, SYS_clone = 220, SYS_mmap = 222, SYS_mprotect = 226,
 	SYS_madvise = 233, SYS_wait4 = 260, SYS_prlimit64 = 261,
+	SYS_pipe2 = 59, SYS_read = 63, SYS_futex = 98, SYS_mq_open = 180, SYS_mq_unlink = 181,
+	SYS_socket = 198, SYS_socketpair = 199, SYS_bind = 200, SYS_listen = 201, SYS_connect = 203,
+	SYS_getsockname = 204, SYS_sendto = 206, SYS_recvfrom = 207, SYS_setsockopt = 208, SYS_accept4 = 242,
 };
 
 static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
@@ -142,7 +148,8 @@ enum {
 	RLIMIT_CPU_ = 0, RLIMIT_DATA_ = 2, RLIMIT_CORE_ = 4, RLIMIT_NOFILE_ = 7, RLIMIT_MEMLOCK_ = 8,
 	POLLIN_ = 1, POLLHUP_ = 16, POLLERR_ = 8, POLLNVAL_ = 32,
 	AT_FDCWD_ = -100, AT_REMOVEDIR_ = 0x200, AT_PAGESZ_ = 6,
-	O_WRONLY_ = 1, O_CLOEXEC_ = 02000000,
+	O_WRONLY_ = 1, O_RDWR_ = 2, O_CREAT_ = 0100, O_EXCL_ = 0200, O_CLOEXEC_ = 02000000,
+	AF_UNIX_ = 1, AF_INET_ = 2, SOCK_STREAM_ = 1, SOCK_NONBLOCK_ = 04000, SOCK_CLOEXEC_ = 02000000,
 };
 
 enum {

@@ -150,6 +150,8 @@ static void park(struct slot *s, int fd, u32 *word)
 	}
 }
 
+#include "objects.h"
+
 // ---- operations ----
 
 // run is what an operation works with.
@@ -478,7 +480,7 @@ static void setup(struct run *r)
 	if (err)
 		fail_setup(r->thread, STEP_OPERATION, err);
 	// Counters are about what happens after the gate; memory stays.
-	r->s->loops = r->s->late = r->s->waits = r->s->acquired = r->s->cpu_ns = 0;
+	r->s->loops = r->s->late = r->s->waits = r->s->acquired = r->s->cpu_ns = r->s->result = 0;
 }
 
 // live is a thread's life from the gate on.
@@ -710,6 +712,7 @@ __attribute__((noreturn)) static void worker(u64 stack)
 	threads = (struct thread *)(at + (long)head->threads_off);
 	ops = (struct op *)(at + (long)head->ops_off);
 	slots = (struct slot *)(at + (long)head->slots_off);
+	objects = (struct object *)(at + (long)head->objects_off);
 
 	block_signals();
 	write_file("/proc/self/oom_score_adj", "1000", 4);
@@ -724,6 +727,7 @@ __attribute__((noreturn)) static void worker(u64 stack)
 	// Different flags keep the heap from merging with data and bss.
 	u64 data = (u64)&page & ~(page - 1);
 	sys3(SYS_madvise, data, page_up((u64)&_end) - data, MADV_DONTDUMP_);
+	open_objects();
 	process_main(0, head->controller_pid);
 }
 
