@@ -45,7 +45,7 @@ func TestReadAllocatesNothingPerProcess(t *testing.T) {
 	}
 	a, b := cost(few), cost(many)
 	t.Logf("%v allocations for %d processes, %v for %d", a, few, b, many)
-	if per := (b - a) / (many - few); per > 0.1 {
+	if per := (b - a) / (many - few); per > 0.5 { // a single one per process would be 1; a busy machine starts more workers
 		t.Errorf("%v allocations for %d processes, %v for %d: %.2f per process", a, few, b, many, per)
 	}
 }
