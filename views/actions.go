@@ -17,6 +17,7 @@ import (
 // move moves the cursor, or scrolls, by rows and pages.
 func (a *app) move(rows int, pages float64) {
 	p := a.top()
+	a.moved = true
 	if g := p.grid(); g != nil {
 		g.selectRow(g.index + rows + int(pages*float64(g.height)))
 		return
@@ -144,10 +145,12 @@ func (a *app) askFilter() {
 		return
 	}
 	before := p.m.FilterText
-	a.ask(&prompt{kind: "filter", label: "filter", edit: model.NewEdit(before), complete: func(string) []string { return fieldIDs() },
+	a.ask(&prompt{
+		kind: "filter", label: "filter", edit: model.NewEdit(before), complete: func(string) []string { return fieldIDs() },
 		changed:  p.m.SetFilter,
 		accepted: p.m.SetFilter,
-		canceled: func() { _ = p.m.SetFilter(before) }}) // it was accepted before
+		canceled: func() { _ = p.m.SetFilter(before) },
+	}) // it was accepted before
 }
 
 func fieldIDs() []string {
@@ -174,8 +177,10 @@ func (a *app) askPID(k key) {
 }
 
 func (a *app) askInterval() {
-	a.ask(&prompt{kind: "interval", label: "interval in seconds", edit: model.NewEdit(strconv.FormatFloat(a.interval.Seconds(), 'g', -1, 64)),
-		accepted: a.parseInterval})
+	a.ask(&prompt{
+		kind: "interval", label: "interval in seconds", edit: model.NewEdit(strconv.FormatFloat(a.interval.Seconds(), 'g', -1, 64)),
+		accepted: a.parseInterval,
+	})
 }
 
 // parseInterval takes seconds ("0.5") or a duration ("500ms").

@@ -59,6 +59,7 @@ type app struct {
 	frame    *inspect.Frame
 	paused   bool
 	mouse    bool
+	moved    bool // the key being handled only moved the cursor
 	interval time.Duration
 	sent     inspect.Request
 	run      model.LoadRun // a load this interface has to stop

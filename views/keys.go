@@ -112,7 +112,12 @@ func (b *binding) names() string {
 
 // key handles a key of the terminal.
 func (a *app) key(ev *tcell.EventKey) {
-	defer a.update()
+	a.moved = false
+	defer func() {
+		if !a.moved { // a mere move of the cursor changes no row
+			a.update()
+		}
+	}()
 	switch ev.Key() {
 	case tcell.KeyCtrlC:
 		a.cancel()

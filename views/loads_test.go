@@ -28,8 +28,10 @@ type fakeLoads struct {
 
 func (f *fakeLoads) Catalog() []model.LoadInfo {
 	return []model.LoadInfo{
-		{Name: "vol", Title: "blocks a known number of times", Teaches: "voluntary switches", Promises: []string{"exactly n"},
-			Params: []model.LoadParam{{Name: "workers", Default: "4", Range: "1..100", Doc: "threads"}, {Name: "period", Default: "5ms"}}, Needs: []string{"nothing"}},
+		{
+			Name: "vol", Title: "blocks a known number of times", Teaches: "voluntary switches", Promises: []string{"exactly n"},
+			Params: []model.LoadParam{{Name: "workers", Default: "4", Range: "1..100", Doc: "threads"}, {Name: "period", Default: "5ms"}}, Needs: []string{"nothing"},
+		},
 		{Name: "duty", Title: "uses a known share of a CPU"},
 	}
 }

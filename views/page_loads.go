@@ -75,7 +75,8 @@ func (a *app) askStart() {
 		return
 	}
 	l := p.m.Loads[p.g.selected()]
-	a.ask(&prompt{kind: "load " + l.Name, label: "start " + l.Name, edit: model.NewEdit(l.Defaults()),
+	a.ask(&prompt{
+		kind: "load " + l.Name, label: "start " + l.Name, edit: model.NewEdit(l.Defaults()),
 		complete: func(string) []string { return paramNames(l) },
 		accepted: func(text string) error {
 			if err := paramErrors(l, text); err != nil {
@@ -83,7 +84,8 @@ func (a *app) askStart() {
 			}
 			a.start(l.Name, strings.Fields(text))
 			return nil
-		}})
+		},
+	})
 }
 
 func paramNames(l model.LoadInfo) []string {

@@ -15,7 +15,6 @@ type processPage struct {
 	m   *model.Processes
 	g   *grid
 
-	filterDraft string // while it is being typed
 	// The rows on screen when the last frame came: what is dear to read is
 	// read for these only.
 	visible []int

@@ -134,7 +134,8 @@ func (a *app) askAgain() {
 	if !ok {
 		return
 	}
-	a.ask(&prompt{kind: "load " + p.run.Name(), label: "run " + p.run.Name() + " again with", edit: model.NewEdit(strings.Join(p.status.Params, " ")),
+	a.ask(&prompt{
+		kind: "load " + p.run.Name(), label: "run " + p.run.Name() + " again with", edit: model.NewEdit(strings.Join(p.status.Params, " ")),
 		accepted: func(text string) error {
 			a.say(model.Muted, "ending the run, starting the next")
 			run := p.run
@@ -150,7 +151,8 @@ func (a *app) askAgain() {
 				}
 			})
 			return nil
-		}})
+		},
+	})
 }
 
 // stopContext bounds the end of a run.

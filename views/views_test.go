@@ -296,8 +296,11 @@ func TestAttachGoldens(t *testing.T) {
 	d.See("The main thread")
 	d.Golden("attach_overview")
 	for _, p := range []struct{ key, see, name string }{
-		{"2", "TIMELINE", "attach_threads"}, {"3", "SEGMENT", "attach_memory"}, {"4", "scope", "attach_switches"},
-		{"5", "Program counter", "attach_pcb"}, {"6", "max open files", "attach_resources"},
+		{"2", "TIMELINE", "attach_threads"},
+		{"3", "SEGMENT", "attach_memory"},
+		{"4", "scope", "attach_switches"},
+		{"5", "Program counter", "attach_pcb"},
+		{"6", "max open files", "attach_resources"},
 	} {
 		d.Type(p.key)
 		if p.key == "6" {

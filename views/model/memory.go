@@ -333,7 +333,10 @@ func (m *Memory) Describe(i int) Line {
 		return Line{{Text: groupWords[r.group] + ": ", Style: Strong}, {Text: groupMeaning[r.group], Style: Muted}}
 	}
 	s := m.A.Detail.Segments[r.segment]
-	return Line{{Text: Address(s.Start) + "-" + Address(s.End) + " ", Style: Strong}, {Text: Sanitize(s.Perms + " " + s.Name)},
+	return Line{
+		{Text: Address(s.Start) + "-" + Address(s.End) + " ", Style: Strong},
+		{Text: Sanitize(s.Perms + " " + s.Name)},
 		{Text: fmt.Sprintf("  private %s clean, %s dirty; shared %s clean, %s dirty", Bytes(s.Mem.PrivateClean), Bytes(s.Mem.PrivateDirty),
-			Bytes(s.Mem.SharedClean), Bytes(s.Mem.SharedDirty)), Style: Muted}}
+			Bytes(s.Mem.SharedClean), Bytes(s.Mem.SharedDirty)), Style: Muted},
+	}
 }

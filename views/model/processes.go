@@ -39,7 +39,8 @@ type Processes struct {
 	forest inspect.Forest
 	cols   []Column
 	fields []*inspect.Field
-	widest int // of any PID seen: the column never shrinks
+	widest int // digits of the longest PID seen: the column never shrinks
+	limit  int // the first PID with more digits
 }
 
 // Order is a sort field with its direction.
@@ -51,7 +52,6 @@ type Order struct {
 type procRow struct {
 	inspect.TreeRow
 	thread int // index into the process's threads, -1 for the process itself
-	last   bool
 }
 
 // NewProcesses starts with the whole tree, kernel threads hidden.
@@ -142,8 +142,9 @@ func (p *Processes) Arrange() {
 // with those that exited since the sample before, for one refresh.
 func (p *Processes) collect() {
 	s := p.source.Snapshot
+	processes, readAt := p.view.Processes[:0], p.view.ReadAt[:0] // ours, not the snapshot's
 	p.view = *s
-	p.view.Processes, p.view.ReadAt = p.view.Processes[:0:0], p.view.ReadAt[:0:0]
+	p.view.Processes, p.view.ReadAt = processes, readAt
 	p.deltas, p.gone = p.deltas[:0], p.gone[:0]
 	c := p.source.Changes
 	var exited []*inspect.Process
@@ -157,8 +158,9 @@ func (p *Processes) collect() {
 		p.view.Processes = append(p.view.Processes, q)
 		p.view.ReadAt = append(p.view.ReadAt, at)
 		p.deltas, p.gone = append(p.deltas, d), append(p.gone, gone)
-		if n := len(strconv.Itoa(q.ID.PID)); n > p.widest {
-			p.widest = n
+		for p.widest == 0 || q.ID.PID >= p.limit {
+			p.widest++
+			p.limit = max(p.limit, 1) * 10
 		}
 	}
 	for i, q := range s.Processes {
@@ -214,14 +216,12 @@ func (p *Processes) arrangeList() {
 		}
 	}
 	if less := p.less(); less != nil {
-		slices.SortStableFunc(index, func(a, b int) int {
-			switch {
-			case less(a, b):
+		// The order is total (ties go by identity), so no two are equal.
+		slices.SortFunc(index, func(a, b int) int {
+			if less(a, b) {
 				return -1
-			case less(b, a):
-				return 1
 			}
-			return 0
+			return 1
 		})
 	}
 	for _, i := range index {

@@ -258,8 +258,11 @@ func (p *Processes) Describe(i int) Line {
 	line := Line{{Text: fmt.Sprintf("%d ", q.ID.PID), Style: Strong}}
 	if r.thread >= 0 {
 		t := q.Threads[r.thread]
-		return Line{{Text: fmt.Sprintf("thread %d ", t.ID.TID), Style: Strong},
-			{Text: Sanitize(t.Comm) + " of " + Sanitize(q.Comm)}, {Text: "  " + StateMeaning(t.State), Style: Muted}}
+		return Line{
+			{Text: fmt.Sprintf("thread %d ", t.ID.TID), Style: Strong},
+			{Text: Sanitize(t.Comm) + " of " + Sanitize(q.Comm)},
+			{Text: "  " + StateMeaning(t.State), Style: Muted},
+		}
 	}
 	if p.gone[r.Index] {
 		return append(line, Span{Text: Sanitize(q.Comm)}, Span{Text: "  exited", Style: Gone})

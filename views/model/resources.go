@@ -13,8 +13,12 @@ func (a *Attached) Resources(g *Glyphs, width int) []Line {
 	if a.Process == nil || a.Detail == nil {
 		return []Line{Plain("waiting for the first reading", Muted)}
 	}
-	lines := []Line{{{Text: "Limits", Style: Head, Width: 24}, {Text: "used", Style: Head, Width: -12},
-		{Text: "soft", Style: Head, Width: -12}, {Text: "hard", Style: Head, Width: -12}}}
+	lines := []Line{{
+		{Text: "Limits", Style: Head, Width: 24},
+		{Text: "used", Style: Head, Width: -12},
+		{Text: "soft", Style: Head, Width: -12},
+		{Text: "hard", Style: Head, Width: -12},
+	}}
 	lines = append(lines, limitLines(g, a.Detail.Limits)...)
 	lines = append(lines, nil)
 	return append(lines, fileLines(g, a.Detail.Files)...)
@@ -41,8 +45,13 @@ func limitLines(g *Glyphs, k inspect.Known[[]inspect.Limit]) []Line {
 		}
 		used.Width = -12
 		name := strings.ReplaceAll(strings.TrimPrefix(Sanitize(l.Name), "max_"), "_", " ")
-		lines = append(lines, Line{{Text: "  " + name, Width: 24}, used, {Text: format(l.Soft), Width: -12},
-			{Text: format(l.Hard), Width: -12, Style: Muted}, {Text: " " + Sanitize(l.Unit), Style: Muted}})
+		lines = append(lines, Line{
+			{Text: "  " + name, Width: 24},
+			used,
+			{Text: format(l.Soft), Width: -12},
+			{Text: format(l.Hard), Width: -12, Style: Muted},
+			{Text: " " + Sanitize(l.Unit), Style: Muted},
+		})
 	}
 	return lines
 }
@@ -51,13 +60,21 @@ func fileLines(g *Glyphs, k inspect.Known[[]inspect.File]) []Line {
 	if !k.OK() {
 		return []Line{section("Open files"), item(g.Unknown, Span{Text: k.Why.Text(), Style: Muted})}
 	}
-	lines := []Line{{{Text: fmt.Sprintf("Open files (%d)", len(k.V)), Style: Head, Width: 24}, {Text: "kind", Style: Head, Width: 11},
-		{Text: "offset", Style: Head, Width: -12}, {Text: "  target", Style: Head}}}
+	lines := []Line{{
+		{Text: fmt.Sprintf("Open files (%d)", len(k.V)), Style: Head, Width: 24},
+		{Text: "kind", Style: Head, Width: 11},
+		{Text: "offset", Style: Head, Width: -12},
+		{Text: "  target", Style: Head},
+	}}
 	for _, f := range k.V {
 		offset := KnownText(g, f.Offset, func(v int64) string { return fmt.Sprint(v) })
 		offset.Width = -12
-		lines = append(lines, Line{{Text: fmt.Sprintf("%5d", f.FD), Width: 24}, {Text: Sanitize(f.Kind), Width: 11, Style: Muted},
-			offset, {Text: "  " + Sanitize(f.Target)}})
+		lines = append(lines, Line{
+			{Text: fmt.Sprintf("%5d", f.FD), Width: 24},
+			{Text: Sanitize(f.Kind), Width: 11, Style: Muted},
+			offset,
+			{Text: "  " + Sanitize(f.Target)},
+		})
 	}
 	return lines
 }

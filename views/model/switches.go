@@ -101,7 +101,8 @@ func (s SwitchTable) Row(i int) []Line {
 	}
 	return []Line{
 		Plain(fmt.Sprint(th.ID.TID), Normal), s.cell(Column{ID: "comm"}, at, th, d),
-		{s.G.Number(d.VoluntaryRate)}, {s.G.Number(d.InvoluntaryRate)},
+		{s.G.Number(d.VoluntaryRate)},
+		{s.G.Number(d.InvoluntaryRate)},
 		exact(th.Voluntary), exact(th.Involuntary), exact(th.Slices), nil,
 	}
 }
