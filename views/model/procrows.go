@@ -42,9 +42,11 @@ var defaults = []column{
 // layout chooses the columns for the width.
 func (p *Processes) layout() {
 	p.cols, p.fields = p.cols[:0], p.fields[:0]
+	width := p.Width
 	if p.Roles != nil {
 		p.cols = append(p.cols, Column{ID: "role", Title: "ROLE", Width: 14, Left: true})
 		p.fields = append(p.fields, &inspect.Field{ID: "role"})
+		width -= 15
 	}
 	if p.Chosen != nil {
 		for _, id := range p.Chosen {
@@ -52,7 +54,7 @@ func (p *Processes) layout() {
 		}
 	} else {
 		for _, d := range defaults {
-			if p.Width >= d.from {
+			if width >= d.from {
 				p.addColumn(d.id, d.title, d.width)
 			}
 		}
