@@ -108,10 +108,19 @@ func (a *app) check() error {
 	return nil
 }
 
-// openReader opens the source the flags ask for. That it cannot be had is the
-// fault of the environment.
-func (a *app) openReader() (*inspect.Reader, error) {
-	r, err := inspect.NewReader(inspect.Options{ProcRoot: a.procRoot, Source: a.source})
+// patience is how long a batch command waits for a file whose read stands
+// still. Nobody looks at a frozen screen meanwhile, and on a machine that is
+// short of CPU time a value that comes late is worth more than none.
+const patience = 2 * time.Second
+
+// openReader opens the source the flags ask for, for a batch command. That it
+// cannot be had is the fault of the environment.
+func (a *app) openReader() (*inspect.Reader, error) { return a.openReaderFor(patience) }
+
+// openReaderFor is openReader with another deadline; 0 is that of the
+// interactive view.
+func (a *app) openReaderFor(deadline time.Duration) (*inspect.Reader, error) {
+	r, err := inspect.NewReader(inspect.Options{ProcRoot: a.procRoot, Source: a.source, Deadline: deadline})
 	if err != nil {
 		hint := "see taskscope doctor"
 		if a.source == "bpf" {
@@ -139,7 +148,7 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 	if err := a.needTerminal(); err != nil {
 		return err
 	}
-	r, err := a.openReader()
+	r, err := a.openReaderFor(0)
 	if err != nil {
 		return err
 	}
