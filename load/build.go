@@ -95,7 +95,7 @@ func (p *Plan) promise(q Promise) { p.Promises = append(p.Promises, q) }
 // finish adds what is promised of every plan (its shape and its end) and the
 // part of the budget that follows from the number of tasks.
 func (p *Plan) finish() *Plan {
-	p.Promises = append(p.shape(), p.Promises...)
+	p.Promises = append(append(p.shape(), p.ends()...), p.Promises...)
 	p.promise(Promise{
 		Process: -1, Thread: -1, Field: "tasks_alive", Scope: "subtree", Kind: Equality, When: WhenGone,
 		Because: "a run that has ended leaves no process",
@@ -113,14 +113,15 @@ func (p *Plan) finish() *Plan {
 func (p *Plan) shape() []Promise {
 	var out []Promise
 	for _, when := range []When{WhenReady, WhenParked} {
+		left, states := p.left(when)
 		out = append(out,
 			Promise{
 				Process: -1, Thread: -1, Field: "descendants", Scope: "subtree", Kind: Equality, When: when,
-				Expect: Exactly(float64(len(p.Processes) - 1)), Because: "the plan starts that many processes below the root",
+				Expect: Exactly(float64(left - 1)), Because: "the plan starts that many processes below the root, less those that have ended and been reaped",
 			},
 			Promise{
 				Process: -1, Thread: -1, Field: "state_all", Scope: "subtree", Kind: Equality, When: when,
-				ExpectText: "S", Because: "every task waits at the gate, or is parked",
+				ExpectText: states, Because: "every task waits at the gate, or is parked; one that has ended is a zombie until its parent reaps it",
 			})
 	}
 	children := make([]int, len(p.Processes))
@@ -161,6 +162,43 @@ func (p *Plan) shape() []Promise {
 	return out
 }
 
+// left is how many processes of the plan there are at the gate or at the end,
+// and the states they are in.
+func (p *Plan) left(when When) (n int, states string) {
+	states = "S"
+	for i := range p.Processes {
+		end := p.Processes[i].End
+		if when == WhenReady || end == nil || !end.Reaped {
+			n++
+		}
+		if when == WhenParked && end != nil && !end.Reaped {
+			states = "S,Z"
+		}
+	}
+	return n, states
+}
+
+// ends promises how processes end that do so by plan.
+func (p *Plan) ends() []Promise {
+	var out []Promise
+	for i, q := range p.Processes {
+		if q.End == nil {
+			continue
+		}
+		out = append(out, Promise{
+			Process: i, Thread: -1, Field: "exit_status", Scope: "process", Kind: Equality, When: WhenParked,
+			ExpectText: q.End.Text(), Because: "the parent reads it with wait4",
+		})
+		if q.End.Reaped {
+			out = append(out, Promise{
+				Process: i, Thread: -1, Field: "present", Scope: "process", Kind: Equality, When: WhenParked,
+				Because: "a process that has ended and been reaped is gone",
+			})
+		}
+	}
+	return out
+}
+
 // JoinNames gives the names of threads as the field thread_names has them:
 // sorted, with commas between.
 func JoinNames(threads []ThreadPlan) string {
@@ -186,6 +224,9 @@ func (p *Plan) switches(kind CheckKind, because string, ops func(s site) Formula
 	tree := Formula{}
 	tasks := 0
 	for i := range p.Processes {
+		if p.Processes[i].End != nil {
+			continue
+		}
 		sum := Formula{}
 		n := len(p.Processes[i].Threads)
 		for j := range n {

@@ -98,6 +98,9 @@ func (m *Manifest) evalTerm(t Term, process, thread int) (float64, bool) {
 				continue
 			}
 			v, ok := m.reportValue(&m.Processes[i].Threads[j].Report, t.Key)
+			if !ok && process < 0 && m.Plan != nil && m.Plan.Processes[i].End != nil {
+				continue // a process that ends takes along threads that have not reported
+			}
 			if !ok {
 				return 0, false
 			}

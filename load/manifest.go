@@ -1,5 +1,10 @@
 package load
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Manifest is a run as it really is: the plan, the live identities, and what
 // the workers report of themselves.
 type Manifest struct {
@@ -18,8 +23,33 @@ type Manifest struct {
 type ManifestProcess struct {
 	Role    string           `json:"role"`
 	PID     int              `json:"pid"`
-	PPID    int              `json:"ppid"`
+	PPID    int              `json:"ppid"` // when it was started
 	Threads []ManifestThread `json:"threads"`
+	// Exit is how it ended, nil while it lives or nobody knows.
+	Exit *Exit `json:"exit,omitempty"`
+	// AdopterPID is the parent it was given when it had lost its own; 0: it has not.
+	AdopterPID int `json:"adopter_pid,omitempty"`
+}
+
+// Exit is the wait status of a process that has ended.
+type Exit struct {
+	Code   int    `json:"code"`
+	Signal int    `json:"signal,omitempty"` // 0: it ended by itself, with Code
+	By     string `json:"by"`               // who collected it: "parent" or "runner"
+}
+
+// String is "exit 3" or "signal 11".
+func (e *Exit) String() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("signal %d", e.Signal)
+	}
+	return fmt.Sprintf("exit %d", e.Code)
+}
+
+// Text is the same of an end that is planned.
+func (e *End) Text() string {
+	x := Exit{Code: e.Code, Signal: e.Signal}
+	return x.String()
 }
 
 // ManifestObject is something the workers share. Value is what its kind says
@@ -64,7 +94,14 @@ type Report struct {
 	Bytes       uint64            `json:"bytes"`
 	Result      uint64            `json:"result"` // what the operations computed
 	Errno       int32             `json:"errno"`
-	Slots       map[string]uint64 `json:"slots,omitempty"` // addresses by slot number
+	Slots       map[string]uint64 `json:"slots,omitempty"` // addresses and other results, by slot number
+	// FromNS and UntilNS bound when what is promised of live samples holds, as
+	// the worker has marked it (CLOCK_MONOTONIC); 0: it has not.
+	FromNS  int64 `json:"from_mono_ns,omitempty"`
+	UntilNS int64 `json:"until_mono_ns,omitempty"`
+	// Notified counts its writes to the controller between gate and park: the
+	// last thread to be done makes one of 8 bytes.
+	Notified uint64 `json:"notified,omitempty"`
 }
 
 // Value is one number of the report by its JSON name, "wall_ns" (EndNS-StartNS)
@@ -97,6 +134,12 @@ func (r *Report) Value(key string) (float64, bool) {
 		return float64(r.Result), true
 	case "bytes":
 		return float64(r.Bytes), true
+	case "notified":
+		return float64(r.Notified), true
+	}
+	if slot, ok := strings.CutPrefix(key, "slot_"); ok {
+		v, ok := r.Slots[slot]
+		return float64(v), ok
 	}
 	return 0, false
 }

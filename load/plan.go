@@ -24,6 +24,20 @@ type ProcessPlan struct {
 	Parent  int          `json:"parent"` // index into Plan.Processes, -1 for the root
 	Threads []ThreadPlan `json:"threads"`
 	Setsid  bool         `json:"setsid,omitempty"`
+	// End says that the process ends while the operations run; nil: it lives
+	// until it is released.
+	End *End `json:"end,omitempty"`
+	// Subreaper: processes below it that lose their parent become its children.
+	Subreaper bool `json:"subreaper,omitempty"`
+}
+
+// End is how a process ends by plan.
+type End struct {
+	Code   int `json:"code"`             // exit status
+	Signal int `json:"signal,omitempty"` // not 0: this signal kills it
+	// Reaped: its parent collects its wait status before it parks itself.
+	// Otherwise it is a zombie until the run is released.
+	Reaped bool `json:"reaped"`
 }
 
 // ThreadPlan is one thread: how it is set up before the gate, and what it does after it.
@@ -57,6 +71,39 @@ const (
 	OpStack           // touch A bytes of the thread's own stack below the current page
 	OpHold            // do nothing until A ns after the gate, as one blocking wait
 	OpMigrate         // A times sched_setaffinity to alternate between the CPUs B and C
+)
+
+// Operations on the life of processes, and on pages and files (native tier).
+const (
+	OpExit       OpKind = iota + 40 // end the process with exit status A
+	OpCrash                         // write to address 8: the kernel ends the process with SIGSEGV
+	OpAwaitState                    // wait until process A of the plan is in the state whose letter is B
+	OpReap                          // wait for those children that the plan lets end; each counts as acquired
+	OpMark                          // what is promised of live samples holds from now on (A = MarkFrom) or no longer (MarkUntil)
+	OpAdopted                       // wait until process A of the plan is the parent
+	OpStopSelf                      // SIGSTOP to the own process
+	OpSignal                        // send signal A to process B of the plan, a child
+	OpTrace                         // stop process A of the plan, a child, as a debugger does
+	OpUntrace                       // let it go
+	OpVfork                         // a child by CLONE_VFORK that ends A ns after the gate: uninterruptible until then
+	OpSpawn                         // make A threads (B = 0) or processes (B = 1), one after the other; times in the slots C, C+1, C+2: starts, starts and ends, shortest start
+	OpStorm                         // make A processes that live for B ns, at most C at a time
+	OpSupervise                     // replace each child that ends, A times in all; the C children take turns, B ns apart
+	OpTouch                         // write to the first A bytes of what the leader of process C has in slot B, and report it in the own slot B
+	OpFile                          // make file number C of A bytes: B&1 in /tmp instead of memory, B&2 with all its pages written
+	OpMapFile                       // map A bytes of file number B&0xff, reported in slot C; B>>8: FileShared, FilePrivate
+	OpGrow                          // at each of A edges, B ns apart, touch C bytes more of what the own slot 1 has
+	OpHuge                          // map and touch A bytes where huge pages of B bytes are welcome; reported in slot C
+	OpIO                            // B writes, then A reads, of C&0xffffffff bytes each, of file number C>>32; what slot 1 has is the buffer
+)
+
+// Values of OpMark.A and of OpMapFile.B>>8.
+const (
+	MarkFrom  = 0
+	MarkUntil = 1
+
+	FileShared  = 0 // MAP_SHARED, every page written
+	FilePrivate = 1 // MAP_PRIVATE, every page read
 )
 
 // Op is one operation with its arguments. Object is an index into

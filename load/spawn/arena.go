@@ -52,7 +52,7 @@ type arenaHeader struct {
 	ready, parked                          uint32
 	failed, failThread, failStep           uint32
 	failErrno                              int32
-	failOp, _                              uint32
+	failOp, parks                          uint32
 	_                                      uint64
 }
 
@@ -64,9 +64,10 @@ type arenaProcess struct {
 	cpuLimitS               uint32
 	pid                     uint32
 	ppid                    uint32
-	_                       uint32
+	flags                   uint32
 	dataLimit               uint64
-	_                       [2]uint64
+	ended, waitStatus       uint32
+	adopter, _              uint32
 }
 
 type arenaThread struct {
@@ -77,7 +78,7 @@ type arenaThread struct {
 	setupFirst, setupCount, opsFirst, opsCount uint32
 	stackBytes                                 uint64
 	cpus                                       [cpuWords]uint64
-	_                                          uint64
+	ends, _                                    uint32
 }
 
 type arenaOp struct {
@@ -105,7 +106,9 @@ type arenaSlot struct {
 	failedOp                                    uint64
 	result                                      uint64
 	address                                     [reportSlots]uint64
-	_                                           [7]uint64
+	fromNS, untilNS                             int64
+	notified                                    uint64
+	_                                           [4]uint64
 }
 
 // arena is the mapped memory with its tables.
@@ -235,6 +238,7 @@ func (a *arena) fill(p *load.Plan) {
 		if pp.Setsid && i > 0 { // the root is started with its session
 			to.setsid = 1
 		}
+		to.flags = processFlags(p, i)
 		last[i] = -1
 		if pp.Parent >= 0 {
 			if l := last[pp.Parent]; l < 0 {
@@ -246,9 +250,35 @@ func (a *arena) fill(p *load.Plan) {
 		}
 		for j := range pp.Threads {
 			op = a.fillThread(thread, op, &pp.Threads[j])
+			if pp.End != nil {
+				a.threads[thread].ends = 1
+			} else {
+				a.head.parks++
+			}
 			thread++
 		}
 	}
+}
+
+// Flags of a process, as in native/arena.h.
+const (
+	processEnds = 1 << iota
+	processOutlives
+	processSubreaper
+)
+
+func processFlags(p *load.Plan, i int) (flags uint32) {
+	pp := &p.Processes[i]
+	if pp.End != nil {
+		flags |= processEnds
+	}
+	if pp.Parent >= 0 && p.Processes[pp.Parent].End != nil {
+		flags |= processOutlives
+	}
+	if pp.Subreaper {
+		flags |= processSubreaper
+	}
+	return flags
 }
 
 func (a *arena) fillThread(index, op uint32, tp *load.ThreadPlan) uint32 {
@@ -292,6 +322,8 @@ func (a *arena) report(index int) load.Report {
 	r.Waits, r.Acquired = atomic.LoadUint64(&s.waits), atomic.LoadUint64(&s.acquired)
 	r.Result = atomic.LoadUint64(&s.result)
 	r.Bytes, r.Errno = atomic.LoadUint64(&s.bytes), atomic.LoadInt32(&s.err)
+	r.FromNS, r.UntilNS = atomic.LoadInt64(&s.fromNS), atomic.LoadInt64(&s.untilNS)
+	r.Notified = atomic.LoadUint64(&s.notified)
 	for n := range s.address {
 		if atomic.LoadUint32(&s.used)&(1<<n) == 0 {
 			continue
@@ -347,6 +379,7 @@ func stepName(step uint32) string {
 	names := [...]string{
 		"start", "fork", "clone", "map the stack", "set the CPU affinity", "set the scheduling policy",
 		"set the nice value", "operation", "setsid", "set a limit", "arm the kill timer", "open an object",
+		"end by plan",
 	}
 	if int(step) < len(names) {
 		return names[step]

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"taskscope/load"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -40,6 +42,20 @@ type DeathError struct {
 	// Status is the wait status; meaningful only when Known.
 	Status unix.WaitStatus
 	Known  bool
+}
+
+// planned tells whether a process was to end, and that way as far as is known.
+func (e *DeathError) planned(end *load.End) bool {
+	switch s := e.Status; {
+	case end == nil:
+		return false
+	case !e.Known:
+		return true
+	case end.Signal != 0:
+		return s.Signaled() && int(s.Signal()) == end.Signal
+	default:
+		return s.Exited() && s.ExitStatus() == end.Code
+	}
 }
 
 // The worker's exit codes, as in native/worker.c.

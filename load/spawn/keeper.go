@@ -223,9 +223,12 @@ func (k *keeper) bury() {
 		t.dead = true
 		pid := int(atomic.LoadUint32(&k.r.arena.procs[i].pid))
 		status, known := k.reap(i, pid)
-		deaths = append(deaths, &DeathError{
+		k.r.noteExit(i, status, known)
+		if d := (&DeathError{
 			Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known,
-		})
+		}); !d.planned(k.r.plan.Processes[i].End) {
+			deaths = append(deaths, d)
+		}
 		_ = unix.EpollCtl(k.epoll, unix.EPOLL_CTL_DEL, t.pidfd, nil) //nolint:errcheck // it was added
 		unix.Close(t.pidfd)
 		t.pidfd = -1
@@ -234,10 +237,18 @@ func (k *keeper) bury() {
 		k.r.fail(err)
 	}
 	for _, d := range deaths {
-		if parent := k.r.plan.Processes[d.Process].Parent; parent < 0 || !k.ending(parent) {
+		if parent := k.guardian(d.Process); parent < 0 || !k.ending(parent) {
 			k.r.fail(d)
 		}
 	}
+}
+
+// guardian is the nearest process above process i that does not end by plan.
+func (k *keeper) guardian(i int) int {
+	for i = k.r.plan.Processes[i].Parent; i >= 0 && k.r.plan.Processes[i].End != nil; {
+		i = k.r.plan.Processes[i].Parent
+	}
+	return i
 }
 
 // ending tells whether a process has ended or is about to. The parent-death
@@ -289,7 +300,7 @@ func (k *keeper) advance() {
 	switch {
 	case k.settled == nil && atomic.LoadUint32(&a.head.ready) == total:
 		k.watchSleep(r.ready)
-	case k.settled == r.ready && len(k.settle) == 0 && atomic.LoadUint32(&a.head.parked) == total:
+	case k.settled == r.ready && len(k.settle) == 0 && atomic.LoadUint32(&a.head.parked) == a.head.parks && k.allEnded():
 		k.watchSleep(r.parked)
 	}
 	if isClosed(r.failed) { // not all will ever be asleep
@@ -307,13 +318,39 @@ func (k *keeper) advance() {
 	close(k.settled)
 }
 
-// watchSleep looks at every thread until it is asleep, then closes done.
+// watchSleep looks at every thread until it is asleep, then closes done. Those
+// of processes that end by plan do not park.
 func (k *keeper) watchSleep(done chan struct{}) {
 	k.settled = done
-	k.settle = make([]int, len(k.r.arena.slots))
-	for i := range k.settle {
-		k.settle[i] = i
+	k.settle = make([]int, 0, len(k.r.arena.slots))
+	for i, process := range k.owner {
+		if done == k.r.ready || k.r.plan.Processes[process].End == nil {
+			k.settle = append(k.settle, i)
+		}
 	}
+}
+
+// allEnded tells whether every process that ends by plan has done so.
+func (k *keeper) allEnded() bool {
+	for i := range k.tasks {
+		if k.r.plan.Processes[i].End != nil && !k.tasks[i].dead {
+			return false
+		}
+	}
+	return true
+}
+
+// noteExit keeps the wait status of a process for the manifest.
+func (r *Run) noteExit(i int, status unix.WaitStatus, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !known || r.stopping {
+		return
+	}
+	if r.exits == nil {
+		r.exits = map[int]unix.WaitStatus{}
+	}
+	r.exits[i] = status
 }
 
 // awake keeps those threads that have not blocked in their park yet. A worker
@@ -379,6 +416,7 @@ func (k *keeper) finish() {
 			unix.Close(t.pidfd)
 		}
 	}
+	k.reapRest()
 	if k.epoll >= 0 {
 		unix.Close(k.epoll)
 	}
@@ -399,4 +437,28 @@ func (k *keeper) finish() {
 	r.fds.close()
 	r.left = countLeft(r.id)
 	close(r.done)
+}
+
+// reapRest waits for processes that the plan does not name: a worker that was
+// killed leaves its own to us. They are in the root's process group, and have
+// been killed with the worker.
+func (k *keeper) reapRest() {
+	root := int(k.rootPID.Load())
+	if root == 0 {
+		return
+	}
+	for until := time.Now().Add(stopTimeout); time.Now().Before(until); time.Sleep(settlePause) {
+		for {
+			pid, err := unix.Wait4(-root, nil, unix.WNOHANG, nil)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil { // nobody is left
+				return
+			}
+			if pid == 0 {
+				break
+			}
+		}
+	}
 }

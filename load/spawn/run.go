@@ -34,7 +34,8 @@ type Run struct {
 	released bool
 	stopping bool
 	parkedNS int64
-	err      error // the first failure
+	exits    map[int]unix.WaitStatus // of processes whose end the keeper has seen
+	err      error                   // the first failure
 	left     LeftBehind
 }
 
@@ -132,6 +133,8 @@ func (r *Run) manifest() *load.Manifest {
 		p.Role = pp.Role
 		p.PID = int(atomic.LoadUint32(&a.procs[i].pid))
 		p.PPID = int(atomic.LoadUint32(&a.procs[i].ppid))
+		p.AdopterPID = int(atomic.LoadUint32(&a.procs[i].adopter))
+		p.Exit = r.exit(i)
 		p.Threads = make([]load.ManifestThread, len(pp.Threads))
 		for j := range p.Threads {
 			p.Threads[j] = load.ManifestThread{
@@ -142,6 +145,24 @@ func (r *Run) manifest() *load.Manifest {
 		}
 	}
 	return m
+}
+
+// exit is how process i ended, by its parent's account, else by the keeper's.
+func (r *Run) exit(i int) *load.Exit {
+	p := &r.arena.procs[i]
+	by, status, ok := "parent", unix.WaitStatus(0), atomic.LoadUint32(&p.ended) != 0
+	if ok {
+		status = unix.WaitStatus(atomic.LoadUint32(&p.waitStatus))
+	} else {
+		by = "runner"
+		if status, ok = r.exits[i]; !ok {
+			return nil
+		}
+	}
+	if status.Signaled() {
+		return &load.Exit{Signal: int(status.Signal()), By: by}
+	}
+	return &load.Exit{Code: status.ExitStatus(), By: by}
 }
 
 func (r *Run) phase() string {

@@ -23,6 +23,10 @@ type DerivedField struct {
 // DerivedFields is the table of derived fields. Every other field a promise
 // names is one of inspect.Fields.
 func DerivedFields() []DerivedField {
+	return append(basicFields(), lifeFields()...)
+}
+
+func basicFields() []DerivedField {
 	return []DerivedField{
 		{
 			ID: "descendants", Unit: "count", Doc: "Processes below the root, by the parent PIDs the kernel gives.",
@@ -230,7 +234,7 @@ func readyTasks(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
 // the run.
 func (j *judge) eachThread(s *inspect.Snapshot, process int, visit func(*inspect.Thread)) reading {
 	for i := range j.m.Processes {
-		if process >= 0 && i != process {
+		if process >= 0 && i != process || process < 0 && j.reaped(s, i) {
 			continue
 		}
 		r := j.row(s, i, -1, func(row inspect.Row) reading {

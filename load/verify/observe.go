@@ -107,6 +107,9 @@ func (j *judge) row(s *inspect.Snapshot, process, thread int, get func(inspect.R
 func (j *judge) sum(s *inspect.Snapshot, get func(inspect.Row) reading) reading {
 	total := number(0)
 	for i := range j.m.Processes {
+		if j.reaped(s, i) {
+			continue
+		}
 		r := j.row(s, i, -1, get)
 		if !r.ok || r.isText {
 			return r
@@ -236,12 +239,23 @@ func workSpan(m *load.Manifest) (begun, first int64) {
 		for k := range m.Processes[i].Threads {
 			r := &m.Processes[i].Threads[k].Report
 			begun = max(begun, r.StartNS)
-			if r.Phase >= load.ReportParked && hasWork(m.Plan, i, k) {
+			begun = max(begun, r.FromNS)
+			switch {
+			case r.UntilNS != 0:
+				first = min(first, r.UntilNS)
+			case r.Phase >= load.ReportParked && hasWork(m.Plan, i, k) && m.Plan.Processes[i].End == nil:
 				first = min(first, r.EndNS)
 			}
 		}
 	}
 	return begun, first
+}
+
+// reaped says whether a process is absent from a snapshot and may be: it ends
+// by plan, and its parent reaps it.
+func (j *judge) reaped(s *inspect.Snapshot, i int) bool {
+	end := j.m.Plan.Processes[i].End
+	return end != nil && end.Reaped && j.process(s, i) == nil
 }
 
 func hasWork(p *load.Plan, process, thread int) bool {

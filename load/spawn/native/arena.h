@@ -14,6 +14,13 @@ enum {
 // Flags of the header, for the tests of the safety net.
 enum { FLAG_NO_DEATH_SIGNAL = 1 };
 
+// Flags of a process.
+enum {
+	PROCESS_ENDS = 1,      // while the operations run
+	PROCESS_OUTLIVES = 2,  // its parent does so: it is adopted
+	PROCESS_SUBREAPER = 4, // it adopts
+};
+
 // The file descriptors that the root is started with.
 enum { FD_ARENA = 3, FD_LIVE = 4, FD_GATE = 5, FD_RELEASE = 6, FD_NOTIFY = 7 };
 
@@ -23,12 +30,16 @@ enum { PHASE_BORN, PHASE_READY, PHASE_RUNNING, PHASE_PARKED, PHASE_ENDED };
 // Steps that can fail, as named in package spawn.
 enum {
 	STEP_NONE, STEP_FORK, STEP_CLONE, STEP_STACK, STEP_AFFINITY, STEP_POLICY, STEP_NICE,
-	STEP_OPERATION, STEP_SETSID, STEP_LIMIT, STEP_TIMER, STEP_OBJECT,
+	STEP_OPERATION, STEP_SETSID, STEP_LIMIT, STEP_TIMER, STEP_OBJECT, STEP_SURVIVED,
 };
 
 enum {
 	OP_END, OP_SLEEP_REL, OP_SLEEP_ABS, OP_SPIN_CPU, OP_SPIN_WALL, OP_DUTY, OP_YIELD, OP_MAP,
 	OP_HEAP, OP_STACK, OP_HOLD, OP_MIGRATE,
+	// ops_life.h, ops_fork.h, ops_pages.h
+	OP_EXIT = 40, OP_CRASH, OP_AWAIT_STATE, OP_REAP, OP_MARK, OP_ADOPTED, OP_STOP_SELF, OP_SIGNAL,
+	OP_TRACE, OP_UNTRACE, OP_VFORK, OP_SPAWN, OP_STORM, OP_SUPERVISE, OP_TOUCH, OP_FILE, OP_MAP_FILE,
+	OP_GROW, OP_HUGE, OP_IO,
 	// For the tests of the safety net only: ignore every deadline.
 	OP_TEST_WEDGE = 0x7e570001,
 	OP_TEST_SPIN = 0x7e570002,
@@ -56,7 +67,7 @@ struct header {
 	u32 fail_step;
 	i32 fail_errno;
 	u32 fail_op;
-	u32 pad2;
+	u32 parks; // threads that will park: all but those of processes that end
 	u64 pad3;
 };
 
@@ -68,9 +79,12 @@ struct process {
 	u32 cpu_limit_s; // RLIMIT_CPU
 	u32 pid;         // written by the parent and by the process itself
 	u32 ppid;
-	u32 pad0;
+	u32 flags;
 	u64 data_limit; // RLIMIT_DATA
-	u64 pad1[2];
+	u32 ended;      // 1 once the parent has reaped it and wait_status is set
+	u32 wait_status;
+	u32 adopter; // PID of the parent it has been given
+	u32 pad0;
 };
 
 struct thread {
@@ -81,7 +95,8 @@ struct thread {
 	u32 setup_first, setup_count, ops_first, ops_count;
 	u64 stack_bytes; // that the operations touch below the first page
 	u64 cpus[CPU_WORDS];
-	u64 pad0;
+	u32 ends; // it does not park: its process ends
+	u32 pad0;
 };
 
 struct op {
@@ -110,5 +125,7 @@ struct slot {
 	u64 failed_op;      // 1 + index of the operation that failed
 	u64 result;
 	u64 address[REPORT_SLOTS];
-	u64 pad0[7];
+	i64 from_ns, until_ns; // what is promised of live samples holds between these; 0: not said
+	u64 notified;          // writes to FD_NOTIFY between the gate and the park
+	u64 pad0[4];
 };

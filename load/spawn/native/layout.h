@@ -2,14 +2,6 @@
 
 // --layout prints the arena as this program sees it: one "name value" per line.
 
-static char *number(char *end, u64 n)
-{
-	do
-		*--end = (char)('0' + n % 10);
-	while (n /= 10);
-	return end;
-}
-
 static void print(const char *name, u64 value)
 {
 	char line[96];
@@ -20,7 +12,7 @@ static void print(const char *name, u64 value)
 	}
 	line[n++] = ' ';
 	char digits[24];
-	char *d = number(digits + 24, value);
+	char *d = digits_of(digits + 24, value);
 	while (d < digits + 24)
 		line[n++] = *d++;
 	line[n++] = '\n';
@@ -41,15 +33,16 @@ __attribute__((noreturn)) static void layout(void)
 	AT(header, files_limit); AT(header, flags); AT(header, objects_off); AT(header, nobjects);
 	 AT(header, gate_ns); AT(header, gate); AT(header, stop); AT(header, ready);
 	AT(header, parked); AT(header, failed); AT(header, fail_thread); AT(header, fail_step);
-	AT(header, fail_errno); AT(header, fail_op);
+	AT(header, fail_errno); AT(header, fail_op); AT(header, parks);
 	SIZE(process);
 	AT(process, parent); AT(process, first_thread); AT(process, nthreads); AT(process, first_child);
 	AT(process, next_sibling); AT(process, setsid); AT(process, cpu_limit_s); AT(process, pid);
-	AT(process, ppid); AT(process, data_limit);
+	AT(process, ppid); AT(process, flags); AT(process, data_limit); AT(process, ended);
+	AT(process, wait_status); AT(process, adopter);
 	SIZE(thread);
 	AT(thread, name); AT(thread, policy); AT(thread, rtprio); AT(thread, nice); AT(thread, pinned);
 	AT(thread, setup_first); AT(thread, setup_count); AT(thread, ops_first); AT(thread, ops_count);
-	AT(thread, stack_bytes); AT(thread, cpus);
+	AT(thread, stack_bytes); AT(thread, cpus); AT(thread, ends);
 	SIZE(op);
 	AT(op, kind); AT(op, object); AT(op, a); AT(op, b); AT(op, c);
 	SIZE(object);
@@ -58,6 +51,7 @@ __attribute__((noreturn)) static void layout(void)
 	AT(slot, phase); AT(slot, tid); AT(slot, err); AT(slot, used); AT(slot, start_ns); AT(slot, end_ns);
 	AT(slot, cpu_ns); AT(slot, voluntary); AT(slot, involuntary); AT(slot, minor); AT(slot, major);
 	AT(slot, loops); AT(slot, late); AT(slot, waits); AT(slot, acquired); AT(slot, bytes);
-	AT(slot, park_voluntary); AT(slot, failed_op); AT(slot, result); AT(slot, address);
+	AT(slot, park_voluntary); AT(slot, failed_op); AT(slot, result); AT(slot, address); AT(slot, from_ns);
+	AT(slot, until_ns); AT(slot, notified);
 	quit(0);
 }

@@ -15,6 +15,7 @@
 // none disturbs the counts.
 
 #include "sys.h"
+#include "sys_life.h"
 #include "arena.h"
 
 #define atomic_load(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -130,12 +131,15 @@ static u64 voluntary(void) { return (u64)rusage().nvcsw; }
 
 // announce tells the controller that this thread is about to park. What it
 // needs to see the park happen is written before the count.
-static void announce(struct slot *s, u32 phase, u32 *count)
+static void announce(struct slot *s, u32 phase, u32 *count, u32 total)
 {
 	s->park_voluntary = voluntary();
 	atomic_store(&s->phase, phase);
-	if (atomic_add(count, 1) == head->nthreads)
-		notify();
+	if (atomic_add(count, 1) != total)
+		return;
+	if (phase == PHASE_PARKED)
+		s->notified = 1;
+	notify();
 }
 
 // park is one blocking wait; every further one that a spurious return costs is
@@ -161,6 +165,7 @@ struct run {
 	u64 *floor;  // lowest touched page of the own stack
 	i64 gate_ns; // zero of absolute edges
 	i64 cpu0;    // own CPU time at the gate
+	struct rusage_ before; // at the gate
 };
 
 static void spin(void)
@@ -385,6 +390,13 @@ static long op_migrate(struct run *r, struct op *o)
 	return 0;
 }
 
+static void end_report(struct run *r);
+static void arm_timer(u32 leader);
+
+#include "ops_pages.h"
+#include "ops_life.h"
+#include "ops_fork.h"
+
 static long operate(struct run *r, struct op *o)
 {
 	switch (o->kind) {
@@ -400,6 +412,26 @@ static long operate(struct run *r, struct op *o)
 	case OP_STACK: return op_stack(r, o);
 	case OP_HOLD: return op_hold(r, o);
 	case OP_MIGRATE: return op_migrate(r, o);
+	case OP_EXIT: return op_exit(r, o);
+	case OP_CRASH: return op_crash(r);
+	case OP_AWAIT_STATE: return op_await_state(r, o);
+	case OP_REAP: return op_reap(r, o);
+	case OP_MARK: return op_mark(r, o);
+	case OP_ADOPTED: return op_adopted(r, o);
+	case OP_STOP_SELF: return op_stop_self();
+	case OP_SIGNAL: return op_signal(o);
+	case OP_TRACE: return op_trace(o);
+	case OP_UNTRACE: return op_untrace(o);
+	case OP_VFORK: return op_vfork(r, o);
+	case OP_SPAWN: return op_spawn(r, o);
+	case OP_STORM: return op_storm(r, o);
+	case OP_SUPERVISE: return op_supervise(r, o);
+	case OP_TOUCH: return op_touch(r, o);
+	case OP_FILE: return op_file(o);
+	case OP_MAP_FILE: return op_map_file(r, o);
+	case OP_GROW: return op_grow(r, o);
+	case OP_HUGE: return op_huge(r, o);
+	case OP_IO: return op_io(r, o);
 	case OP_TEST_WEDGE: {
 		struct timespec_ hour = {3600, 0};
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &hour, 0);
@@ -449,26 +481,31 @@ static void set_scheduling(u32 index)
 	}
 }
 
-// measure executes the operations between two readings of the own counters.
-static void measure(struct run *r)
+// end_report takes the second reading of the own counters.
+static void end_report(struct run *r)
 {
 	struct slot *s = r->s;
-	struct thread *t = &threads[r->thread];
-
-	s->start_ns = now();
-	struct rusage_ before = rusage();
-	r->cpu0 = cpu_now();
-	r->gate_ns = head->gate_ns;
-	long err = execute(r, t->ops_first, t->ops_count);
 	s->cpu_ns = (u64)(cpu_now() - r->cpu0);
 	struct rusage_ after = rusage();
 	s->end_ns = now();
-	s->voluntary = (u64)(after.nvcsw - before.nvcsw);
-	s->involuntary = (u64)(after.nivcsw - before.nivcsw);
-	s->minor = (u64)(after.minflt - before.minflt);
-	s->major = (u64)(after.majflt - before.majflt);
+	s->voluntary = (u64)(after.nvcsw - r->before.nvcsw);
+	s->involuntary = (u64)(after.nivcsw - r->before.nivcsw);
+	s->minor = (u64)(after.minflt - r->before.minflt);
+	s->major = (u64)(after.majflt - r->before.majflt);
+}
+
+// measure executes the operations between two readings of the own counters.
+static void measure(struct run *r)
+{
+	struct thread *t = &threads[r->thread];
+	r->s->start_ns = now();
+	r->before = rusage();
+	r->cpu0 = cpu_now();
+	r->gate_ns = head->gate_ns;
+	long err = execute(r, t->ops_first, t->ops_count);
+	end_report(r);
 	if (err)
-		fail(r->thread, STEP_OPERATION, err, (u32)s->failed_op - 1);
+		fail(r->thread, STEP_OPERATION, err, (u32)r->s->failed_op - 1);
 }
 
 static void setup(struct run *r)
@@ -488,12 +525,14 @@ static void live(struct run *r)
 {
 	struct slot *s = r->s;
 	set_scheduling(r->thread);
-	announce(s, PHASE_READY, &head->ready);
+	announce(s, PHASE_READY, &head->ready, head->nthreads);
 	park(s, FD_GATE, &head->gate);
 	atomic_store(&s->phase, PHASE_RUNNING);
 	if (!atomic_load(&head->stop)) // else the gate opened to let us out
 		measure(r);
-	announce(s, PHASE_PARKED, &head->parked);
+	if (threads[r->thread].ends) // it should not have come here
+		fail(r->thread, STEP_SURVIVED, 0, 0);
+	announce(s, PHASE_PARKED, &head->parked, head->parks);
 	park(s, FD_RELEASE, &head->stop);
 	atomic_store(&s->phase, PHASE_ENDED);
 }
@@ -508,8 +547,14 @@ static void begin(u32 index)
 // touched page of its stack is the page of this frame.
 __attribute__((noreturn, used)) void thread_entry(u64 index)
 {
+	if (index == MAYFLY)
+		for (;;)
+			sys1(SYS_exit, 0);
 	u64 floor = (u64)__builtin_frame_address(0) & ~(page - 1);
-	struct run r = {&slots[index], (u32)index, &floor, 0, 0};
+	struct run r;
+	r.s = &slots[index];
+	r.thread = (u32)index;
+	r.floor = &floor;
 	begin((u32)index);
 	setup(&r);
 	live(&r);
@@ -616,8 +661,12 @@ static u32 fork_children(u32 index)
 static void begin_process(u32 index, u32 parent)
 {
 	struct process *p = &procs[index];
-	if (!(head->flags & FLAG_NO_DEATH_SIGNAL))
-		sys2(SYS_prctl, PR_SET_PDEATHSIG_, SIGKILL_);
+	if (p->flags & PROCESS_OUTLIVES) // until it is adopted
+		sys2(SYS_prctl, PR_SET_PDEATHSIG_, 0);
+	else
+		die_with_parent();
+	if (p->flags & PROCESS_SUBREAPER)
+		sys2(SYS_prctl, PR_SET_CHILD_SUBREAPER_, 1);
 	if (parent && (u32)sys0(SYS_getppid) != parent)
 		quit(EXIT_ORPHAN);
 	p->pid = (u32)sys0(SYS_getpid);
@@ -632,19 +681,21 @@ static void begin_process(u32 index, u32 parent)
 	begin(p->first_thread);
 }
 
-static void reap_children(u32 index)
+// reap_children waits for all children, those that were adopted and those that
+// the plan does not name included. All have deadlines of their own.
+static void reap_children(void)
 {
-	for (i32 c = procs[index].first_child; c >= 0; c = procs[c].next_sibling) {
-		long err;
-		do // children have deadlines of their own
-			err = sys4(SYS_wait4, procs[c].pid, 0, 0, 0);
-		while (err == -EINTR_);
-	}
+	long pid;
+	u32 status;
+	while ((pid = sys4(SYS_wait4, -1, &status, WALL_, 0)) > 0 || pid == -EINTR_)
+		if (pid > 0)
+			note_end((u32)pid, status);
 }
 
 __attribute__((noreturn)) static void process_main(u32 index, u32 parent)
 {
-	struct run r = {0, 0, &leader_floor, 0, 0};
+	struct run r;
+	r.floor = &leader_floor;
 	for (;;) {
 		begin_process(index, parent);
 		r.thread = procs[index].first_thread;
@@ -661,7 +712,7 @@ __attribute__((noreturn)) static void process_main(u32 index, u32 parent)
 	limit(RLIMIT_CPU_, procs[index].cpu_limit_s);
 	limit(RLIMIT_DATA_, procs[index].data_limit);
 	live(&r);
-	reap_children(index);
+	reap_children();
 	quit(0);
 }
 
