@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"taskscope/load"
 )
 
 // The exit codes, as the documentation of the command promises them.
@@ -66,7 +68,9 @@ func report(stderr io.Writer, err error) int {
 			return code
 		}
 	}
-	fmt.Fprintf(stderr, "taskscope: %s\n", oneLine(err.Error()))
+	// What the exit code says already need not be said in words.
+	text := strings.Replace(err.Error(), load.ErrUsage.Error()+": ", "", 1)
+	fmt.Fprintf(stderr, "taskscope: %s\n", oneLine(text))
 	return code
 }
 

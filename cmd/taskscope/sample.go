@@ -62,7 +62,7 @@ func (a *app) resolve(r *inspect.Reader, arg string) (inspect.ID, error) {
 	id, err := r.Resolve(pid)
 	switch {
 	case errors.Is(err, inspect.ErrIsThread):
-		return id, usage("%d is a thread: %w: give the PID of its process", pid, err)
+		return id, usage("%w: give the PID of its process", err)
 	case errors.Is(err, inspect.ErrNoProcess):
 		return id, usage("no process has the PID %d: taskscope list shows those that live", pid)
 	case err != nil:
