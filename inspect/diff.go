@@ -199,7 +199,7 @@ func (d *differ) counters(out *Delta, q, p *Process) {
 	dt := out.Interval
 	r := rater{dt: dt, reset: &out.Reset}
 	out.CPUPercent = r.percent(q.CPUTimeNS, p.CPUTimeNS)
-	if d.prev.Want&WantCPUClock != d.cur.Want&WantCPUClock && !out.Born {
+	if d.prev.wantOf(p.ID.PID)&WantCPUClock != d.cur.wantOf(p.ID.PID)&WantCPUClock && !out.Born {
 		// One of the two was counted in ticks, the other by the clock.
 		out.CPUPercent = r.percent(ticks(q), ticks(p))
 	}

@@ -120,7 +120,7 @@ func (r *Reader) Read(ctx context.Context, q Request) (*Snapshot, error) {
 	start, cpu := time.Now(), ownCPU()
 	s := &Snapshot{
 		Taken: start, MonoNS: r.baseNS + int64(start.Sub(r.base)), BootNS: clockNS(unix.CLOCK_BOOTTIME),
-		Source: "proc", Want: q.Want, BootID: r.fixed.bootID, Host: r.fixed.host,
+		Source: "proc", Want: q.Want, Focus: q.Focus, FocusWant: q.FocusWant, BootID: r.fixed.bootID, Host: r.fixed.host,
 	}
 	if !r.fs.Live() {
 		s.BootNS = 0
@@ -164,7 +164,11 @@ func (r *Reader) list(q Request) ([]int, error) {
 
 func (r *Reader) newPass(q Request) *pass {
 	r.round++
-	if q.Want&WantTotals != 0 && r.fs.Live() && !r.asked {
+	asks := q.Want
+	if q.Focus != 0 {
+		asks |= q.FocusWant
+	}
+	if asks&WantTotals != 0 && r.fs.Live() && !r.asked {
 		r.totals, r.asked = openTotals(), true
 	}
 	threads := slices.Clone(q.ThreadsOf)
@@ -176,10 +180,10 @@ func (r *Reader) newPass(q Request) *pass {
 	slices.Sort(rollups)
 	ps := &pass{
 		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(),
-		want: q.Want, threads: threads, rollups: rollups, only: q.Only != nil,
+		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, threads: threads, rollups: rollups, only: q.Only != nil,
 		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, base: r.base, baseNS: r.baseNS,
 	}
-	if q.Want&WantTotals != 0 {
+	if asks&WantTotals != 0 {
 		ps.totals = r.totals
 	}
 	return ps

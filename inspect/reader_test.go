@@ -38,6 +38,27 @@ func read(t testing.TB, r *inspect.Reader, q inspect.Request) *inspect.Snapshot 
 
 var everything = inspect.Request{Want: inspect.WantAll | inspect.WantIO | inspect.WantHost}
 
+// What is wanted of the process in focus is not read of the others.
+func TestReadFocusWant(t *testing.T) {
+	f := inspecttest.NewFakeProc(t)
+	for _, pid := range []int{42, 43} {
+		f.Put(inspecttest.FakeProcess{PID: pid, PPID: 1, Comm: "x", Start: 1234, UTime: 50, UID: 1000, Cmdline: "x\x00", Pages: 10})
+	}
+	r := open(t, f.Root)
+	s := read(t, r, inspect.Request{Focus: 42, FocusWant: inspect.WantStatus | inspect.WantIO})
+	in, out := s.ByPID(42), s.ByPID(43)
+	if in.UID != inspect.Know(uint32(1000)) || !in.WriteBytes.OK() {
+		t.Errorf("the process in focus was not read: uid %v, write bytes %v", in.UID, in.WriteBytes)
+	}
+	if out.UID.OK() || out.UID.Why != inspect.NotRead || out.WriteBytes.OK() {
+		t.Errorf("too much was read of the other: uid %v, write bytes %v", out.UID, out.WriteBytes)
+	}
+	s = read(t, r, inspect.Request{Want: inspect.WantStatus, Focus: 42})
+	if p := s.ByPID(42); p.WriteBytes.OK() || !s.ByPID(43).UID.OK() {
+		t.Errorf("the next pass still reads for the focus (%v), or not for all (%v)", p.WriteBytes, s.ByPID(43).UID)
+	}
+}
+
 func TestReadFakeProcess(t *testing.T) {
 	f := inspecttest.NewFakeProc(t)
 	f.Put(inspecttest.FakeProcess{

@@ -172,7 +172,7 @@ func nextTick(due, now time.Time, interval time.Duration) (next time.Time, skipp
 // needsMore reports whether q asks for something that old did not.
 func (q Request) needsMore(old Request) bool {
 	return q.Want&^old.Want != 0 || q.Detail&^old.Detail != 0 ||
-		q.Focus != 0 && q.Focus != old.Focus ||
+		q.Focus != 0 && (q.Focus != old.Focus || q.FocusWant&^(old.Want|old.FocusWant) != 0) ||
 		exceeds(q.ThreadsOf, old.ThreadsOf) || exceeds(q.RollupOf, old.RollupOf) ||
 		old.Only != nil && (q.Only == nil || exceeds(q.Only, old.Only))
 }

@@ -190,6 +190,8 @@ func TestRequestNeedsMore(t *testing.T) {
 		{"rollup", Request{Want: WantTree, RollupOf: []int{1}}, true},
 		{"focus", Request{Want: WantTree, Focus: 6}, true},
 		{"no focus", Request{Want: WantTree}, false},
+		{"more of the focus", Request{Want: WantStatus, Focus: 5, FocusWant: WantTree | WantIO}, true},
+		{"as much of the focus", Request{Want: WantStatus, Focus: 5, FocusWant: WantTree}, false},
 		{"detail", Request{Want: WantTree, Focus: 5, Detail: DetailAll}, true},
 	} {
 		if got := tt.q.needsMore(base); got != tt.want {

@@ -17,9 +17,12 @@ type Snapshot struct {
 	BootNS int64     // CLOCK_BOOTTIME at the start of the pass, the clock of start times; 0 unknown
 	Cost   Cost
 	Source string // "proc", "bpf"
-	Want   Want   // what was asked for
-	BootID string // /proc/sys/kernel/random/boot_id
-	Host   Host
+	Want   Want   // what was asked for, of every process
+	// Focus is the process of which FocusWant was asked for too, 0 for none.
+	Focus     int
+	FocusWant Want
+	BootID    string // /proc/sys/kernel/random/boot_id
+	Host      Host
 	// Processes, sorted by PID. Shared with the previous snapshot where
 	// nothing changed.
 	Processes []*Process
@@ -34,6 +37,14 @@ type Snapshot struct {
 	// Skipped counts the refreshes that were dropped since the previous
 	// snapshot because a pass took longer than the interval.
 	Skipped int
+}
+
+// wantOf is what was asked for of one process, but for threads and rollups.
+func (s *Snapshot) wantOf(pid int) Want {
+	if pid == s.Focus && pid != 0 {
+		return s.Want | s.FocusWant
+	}
+	return s.Want
 }
 
 // Cost is taskscope's own price of one pass.

@@ -55,20 +55,22 @@ type counters struct {
 
 // pass is what all visits of one pass share; nobody writes to it.
 type pass struct {
-	own      powers
-	seed     maphash.Seed
-	users    map[uint32]string
-	live     bool    // PIDs of the mount are those of system calls
-	totals   *totals // nil: not wanted, or not to be had
-	want     Want
-	threads  []int // sorted PIDs whose threads are wanted
-	rollups  []int // sorted PIDs whose smaps_rollup is wanted
-	only     bool  // PIDs were given, and may be TIDs
-	prev     []*entry
-	prevPIDs []int
-	round    int
-	base     time.Time // instant baseNS of CLOCK_MONOTONIC
-	baseNS   int64
+	own       powers
+	seed      maphash.Seed
+	users     map[uint32]string
+	live      bool    // PIDs of the mount are those of system calls
+	totals    *totals // nil: not wanted, or not to be had
+	want      Want
+	focus     int // the PID of which focusWant is read too, 0 none
+	focusWant Want
+	threads   []int // sorted PIDs whose threads are wanted
+	rollups   []int // sorted PIDs whose smaps_rollup is wanted
+	only      bool  // PIDs were given, and may be TIDs
+	prev      []*entry
+	prevPIDs  []int
+	round     int
+	base      time.Time // instant baseNS of CLOCK_MONOTONIC
+	baseNS    int64
 }
 
 // visit reads one process. It is the scratch of the visit and its result, and
@@ -137,6 +139,9 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int) {
 // wantOf is what shall be read of that process.
 func (ps *pass) wantOf(pid int) Want {
 	w := ps.want &^ WantHost
+	if pid == ps.focus && pid != 0 {
+		w |= ps.focusWant &^ WantHost
+	}
 	if contains(ps.threads, pid) {
 		w |= WantThreads
 	}
@@ -174,7 +179,7 @@ func (ps *pass) read(r *proc.Reader, pid int, v *visit) {
 
 func (v *visit) readRest() {
 	v.readClock()
-	if v.ps.totals != nil && !v.kernelThread() {
+	if v.want&WantTotals != 0 && v.ps.totals != nil && !v.kernelThread() {
 		v.totals, v.exact = v.ps.totals.ask(v.pid)
 	}
 	if v.zombieLeader() {

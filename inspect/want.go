@@ -39,6 +39,9 @@ type Request struct {
 	Only []int
 	// Focus is the PID whose Detail is read, 0 for none.
 	Focus int
+	// FocusWant names groups that are read of the process in focus besides
+	// Want: what a page about one process needs shall not be read of all.
+	FocusWant Want
 	// Detail says which parts of the Detail are wanted.
 	Detail DetailWant
 }

@@ -75,7 +75,8 @@ func (p *attachPage) text() *text { return p.texts[p.panel] }
 // request reads the threads of the process and what its panel shows.
 func (p *attachPage) request() inspect.Request {
 	q := inspect.Request{
-		Want: inspect.WantTree | inspect.WantTotals, ThreadsOf: []int{p.pid}, Focus: p.pid, Detail: inspect.DetailWaits,
+		Want:      inspect.WantHost | inspect.WantCmdline, // of the others, only what parents and children are called
+		ThreadsOf: []int{p.pid}, Focus: p.pid, FocusWant: inspect.WantTree | inspect.WantTotals, Detail: inspect.DetailWaits,
 	}
 	switch p.panel {
 	case panelOverview:
@@ -85,7 +86,7 @@ func (p *attachPage) request() inspect.Request {
 	case panelThreads:
 		q.Detail |= inspect.DetailSegments
 	case panelPCB:
-		q.Want |= inspect.WantCgroup | inspect.WantExe
+		q.FocusWant |= inspect.WantCgroup | inspect.WantExe
 		q.Detail |= inspect.DetailSegments | inspect.DetailCredentials | inspect.DetailNamespaces | inspect.DetailFiles
 	case panelResources:
 		q.Detail |= inspect.DetailFiles | inspect.DetailLimits

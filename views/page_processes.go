@@ -31,10 +31,11 @@ func (p *processPage) crumb() string { return "taskscope" }
 func (p *processPage) grid() *grid   { return p.g }
 func (p *processPage) text() *text   { return nil }
 
+// apply takes a new frame. While another page is shown, less is read of the
+// processes: what was seen here last stays until one is back.
 func (p *processPage) apply(f *inspect.Frame) {
-	p.m.Apply(f)
-	p.visible = nil
-	if p.app.top() == page(p) {
+	if p.app.top() == page(p) || p.m.Frame() == nil {
+		p.m.Apply(f)
 		p.m.Arrange()
 		p.visible = p.m.PIDs(p.g.offset-2, p.g.offset+p.g.height+2)
 	}
