@@ -22,6 +22,9 @@ type Detail struct {
 	Autogroup  Known[string]
 	Cgroups    Known[[]string] // all lines of cgroup
 	Syscall    Wait            // of the leader
+	// Migrations are the moves of each thread between CPUs since it began, by
+	// TID (nr_migrations in task/TID/sched). Threads that ended meanwhile lack.
+	Migrations Known[map[int]uint64]
 }
 
 // Group is what a segment is for.

@@ -31,7 +31,7 @@ func (r *Reader) focus(ctx context.Context, s *Snapshot, q Request) {
 		return
 	}
 	p := s.Processes[i]
-	d := &Detail{ID: p.ID, SegmentsWhy: NotRead, Memory: Memory{Why: NotRead}}
+	d := &Detail{ID: p.ID, SegmentsWhy: NotRead, Memory: Memory{Why: NotRead}, Migrations: Unknown[map[int]uint64](NotRead)}
 	s.Detail = d
 	f := &focusRead{r: r, ctx: ctx, s: s, p: p, d: d, alive: livingThread(p)}
 	if q.Detail&DetailWaits != 0 && p.Threads != nil {
@@ -58,6 +58,9 @@ func (r *Reader) focus(ctx context.Context, s *Snapshot, q Request) {
 	}
 	if q.Detail&DetailEnviron != 0 {
 		f.readEnviron()
+	}
+	if q.Detail&DetailSched != 0 {
+		f.readSched()
 	}
 }
 

@@ -58,5 +58,6 @@ const (
 	DetailNamespaces
 	DetailCredentials
 	DetailEnviron
-	DetailAll DetailWant = 1<<iota - 1
+	DetailSched            // what the scheduler says of each thread
+	DetailAll   DetailWant = 1<<iota - 1
 )

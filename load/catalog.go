@@ -10,6 +10,7 @@ import (
 func All() []Scenario {
 	return []Scenario{
 		scThreads(), scTree(), scIdle(), scVol(), scReady(), scDuty(), scMem(),
+		scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(),
 	}
 }
 

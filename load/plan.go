@@ -45,7 +45,7 @@ type ThreadPlan struct {
 	Role   string `json:"role"`
 	Name   string `json:"name"` // comm, at most 15 bytes
 	CPUs   []int  `json:"cpus,omitempty"`
-	Policy int    `json:"policy,omitempty"` // 0 other 1 fifo 2 rr 3 batch 5 idle
+	Policy int    `json:"policy,omitempty"` // 0 other 1 fifo 2 rr 3 batch 5 idle 6 deadline
 	RTPrio int    `json:"rt_priority,omitempty"`
 	Nice   int    `json:"nice,omitempty"`
 	// Setup operations run before the gate, Ops after it.
@@ -65,7 +65,7 @@ const (
 	OpSpinCPU         // burn A ns of the thread's own CPU time
 	OpSpinWall        // stay runnable and busy until A ns after the gate
 	OpDuty            // A periods of B ns: burn C ns of own CPU time in each, then sleep to the edge; late edges counted
-	OpYield           // A times sched_yield
+	OpYield           // A times sched_yield; those after which nobody else has run are counted as late
 	OpMap             // map A bytes anonymous private, in its own VMA, and touch B bytes of it; address reported in slot C
 	OpHeap            // grow brk by A bytes and touch them
 	OpStack           // touch A bytes of the thread's own stack below the current page
@@ -104,6 +104,12 @@ const (
 
 	FileShared  = 0 // MAP_SHARED, every page written
 	FilePrivate = 1 // MAP_PRIVATE, every page read
+)
+
+// Operations about the scheduler.
+const (
+	OpCheckSlice OpKind = 60 + iota // fail unless the thread's time slice (sched_rr_get_interval) is A ns, give or take a tick
+	OpSpinFollow                    // stay runnable and busy until thread A of the plan (counted over all processes) is done, or B ns after the gate; counts in Acquired how often that one's Loops have moved between two looks
 )
 
 // Op is one operation with its arguments. Object is an index into

@@ -12,9 +12,17 @@ type Scenario struct {
 	// Quick are the arguments with which `load verify` runs it: as short and
 	// small as the promises allow.
 	Quick []string
+	// Realtime are the arguments with which `load verify` runs it instead where
+	// real-time policies are permitted; nil: the same.
+	Realtime []string
 	// Build makes the plan from checked values. Pure.
 	Build func(Values) (*Plan, error)
 }
+
+// NeedRealtime is the capability of running under a real-time policy.
+// `load verify` runs such loads by itself where it is given, as their bursts
+// are short and on one CPU; elsewhere they take --realtime.
+const NeedRealtime = "realtime"
 
 // ParamKind is how a parameter's text is read.
 type ParamKind string

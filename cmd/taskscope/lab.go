@@ -35,6 +35,7 @@ side. Leaving the view ends the load.`,
 func (f *loadFlags) addLimits(c *cobra.Command) {
 	c.Flags().IntVar(&f.maxTasks, "max-tasks", 0, "raise the limit of tasks of a run (default: from this machine)")
 	c.Flags().Var(&f.maxMemory, "max-memory", "raise the limit of memory of a run (default: from this machine)")
+	c.Flags().BoolVar(&f.realtime, "realtime", false, "permit real-time policies: in short bursts, and on one CPU only")
 	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
 }
 

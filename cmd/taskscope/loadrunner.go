@@ -17,6 +17,7 @@ import (
 type loadJob struct {
 	plan    *load.Plan
 	options spawn.Options
+	skip    error // why it cannot run on this machine; nil: it can
 	// started is told about the live tasks before the gate opens; nil: nobody.
 	started func(*load.Manifest)
 	// running is called about once a second while the operations run; nil: nobody.

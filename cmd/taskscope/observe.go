@@ -173,7 +173,7 @@ func (o *observer) segments(ctx context.Context) ([]*inspect.Snapshot, error) {
 	defer r.Close()
 	var out []*inspect.Snapshot
 	for _, pid := range o.pids[:min(len(o.pids), maxEach)] {
-		s, err := r.Read(ctx, inspect.Request{Only: []int{pid}, Focus: pid, Detail: inspect.DetailSegments})
+		s, err := r.Read(ctx, inspect.Request{Only: []int{pid}, Focus: pid, Want: inspect.WantThreads, Detail: inspect.DetailSegments | inspect.DetailSched})
 		if err != nil {
 			return out, err
 		}

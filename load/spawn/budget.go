@@ -72,14 +72,17 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 	return checkRealtime(p, l, h.cpus)
 }
 
+// maxRealtimeBurst is how long a real-time thread may be busy, in seconds.
+const maxRealtimeBurst = 12
+
 // checkRealtime permits real-time threads only when asked for, and busy ones
-// only on a single CPU that is not the only one.
+// for a short burst on a single CPU that is not the only one.
 func checkRealtime(p *load.Plan, l Limits, cpus int) error {
 	only := -1
 	for i := range p.Processes {
 		for j := range p.Processes[i].Threads {
 			t := &p.Processes[i].Threads[j]
-			if t.Policy != unix.SCHED_FIFO && t.Policy != unix.SCHED_RR {
+			if !t.Real() {
 				continue
 			}
 			if !l.Realtime {
@@ -92,6 +95,10 @@ func checkRealtime(p *load.Plan, l Limits, cpus int) error {
 			if len(t.CPUs) != 1 || only >= 0 && t.CPUs[0] != only || cpus < 2 {
 				return fmt.Errorf("%w: busy real-time thread %q must be pinned to the one CPU that all of them share, and leave another CPU free",
 					ErrBudget, t.Name)
+			}
+			if busySeconds(t) > maxRealtimeBurst {
+				return fmt.Errorf("%w: real-time thread %q would be busy for %.0f s, %d allowed",
+					ErrBudget, t.Name, busySeconds(t), maxRealtimeBurst)
 			}
 			only = t.CPUs[0]
 		}
@@ -181,6 +188,8 @@ func busySeconds(t *load.ThreadPlan) float64 {
 					sum += 86400
 				}
 				sum += float64(o.A) / 1e9
+			case load.OpSpinFollow:
+				sum += float64(o.B) / 1e9
 			case load.OpDuty:
 				sum += float64(o.A) * (float64(o.C)/1e9 + perCall)
 			case load.OpYield, load.OpMigrate, load.OpSleepRel, load.OpSleepAbs:

@@ -2,7 +2,6 @@ package spawn
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"taskscope/load"
 
@@ -40,6 +39,10 @@ func (t *goThread) operate(o *arenaOp) error {
 		t.hold(o)
 	case load.OpMigrate:
 		return t.migrate(o)
+	case load.OpCheckSlice:
+		return t.checkSlice(o)
+	case load.OpSpinFollow:
+		return t.spinFollow(o)
 	case opTestWedge:
 		_, err := t.nanosleep(3600e9)
 		return err
@@ -155,17 +158,6 @@ func (t *goThread) duty(o *arenaOp) error {
 	return nil
 }
 
-func (t *goThread) yield(o *arenaOp) error {
-	for i := uint64(0); i < o.a; i++ {
-		if i&63 == 0 && t.ended() {
-			return nil
-		}
-		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // never fails
-		t.s.loops++
-	}
-	return nil
-}
-
 // mapArea makes an area between two inaccessible pages and has the kernel
 // write to its first pages.
 func (t *goThread) mapArea(o *arenaOp) error {
@@ -230,21 +222,4 @@ func (t *goThread) hold(o *arenaOp) {
 			return
 		}
 	}
-}
-
-func (t *goThread) migrate(o *arenaOp) error {
-	for i := uint64(0); i < o.a && !t.ended(); i++ {
-		cpu := o.b
-		if i&1 == 1 {
-			cpu = o.c
-		}
-		var mask [cpuWords]uint64
-		mask[cpu/64] = 1 << (cpu % 64)
-		_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
-		if errno != 0 {
-			return errno
-		}
-		t.s.loops++
-	}
-	return nil
 }

@@ -69,10 +69,8 @@ func (t *goThread) schedule(th *arenaThread) (uint32, error) {
 		}
 	}
 	if th.policy != 0 {
-		priority := int32(th.rtprio)
-		_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, uintptr(th.policy), uintptr(unsafe.Pointer(&priority)))
-		if errno != 0 {
-			return 5, errno
+		if err := setPolicy(th.policy, th.rtprio); err != nil {
+			return 5, err
 		}
 	}
 	return 0, nil

@@ -52,7 +52,7 @@ func validateThread(p *load.Plan, t *load.ThreadPlan, leader bool) error {
 		}
 	}
 	switch t.Policy {
-	case unix.SCHED_NORMAL, unix.SCHED_BATCH, unix.SCHED_IDLE:
+	case unix.SCHED_NORMAL, unix.SCHED_BATCH, unix.SCHED_IDLE, unix.SCHED_DEADLINE:
 	case unix.SCHED_FIFO, unix.SCHED_RR:
 		if t.RTPrio < 1 || t.RTPrio > 99 {
 			return fmt.Errorf("real-time priority %d: want 1 to 99", t.RTPrio)
@@ -93,7 +93,7 @@ func stackLimit() uint64 {
 func validateOp(o load.Op) error {
 	switch o.Kind {
 	case load.OpEnd, load.OpSpinCPU, load.OpSpinWall, load.OpYield, load.OpHeap, load.OpStack, load.OpHold,
-		opTestWedge, opTestSpin:
+		load.OpCheckSlice, load.OpSpinFollow, opTestWedge, opTestSpin:
 	case load.OpSleepRel, load.OpSleepAbs, load.OpDuty:
 		if o.B == 0 {
 			return fmt.Errorf("kind %d: a period of 0 ns", o.Kind)

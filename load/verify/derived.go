@@ -58,6 +58,14 @@ func basicFields() []DerivedField {
 			get: combine(part{"timeslices", 1}, part{"voluntary_switches", -1}, part{"involuntary_switches", -1}),
 		},
 		{
+			ID: "switches", Unit: "count", Doc: "Voluntary and involuntary switches together.",
+			get: combine(part{"voluntary_switches", 1}, part{"involuntary_switches", 1}),
+		},
+		{
+			ID: "exact_migrations", Unit: "count", Doc: "Moves between CPUs, as the scheduler itself counts them (nr_migrations in sched of the thread).", segments: true,
+			get: migrations,
+		},
+		{
 			ID: "run_plus_ready_ns", Unit: "ns", Doc: "Time on a CPU plus time ready for one.",
 			get: combine(part{"run_ns", 1}, part{"ready_ns", 1}),
 		},
@@ -302,6 +310,22 @@ func (j *judge) growth(q *load.Promise, before, after *inspect.Snapshot) reading
 	}
 	b.num -= a.num
 	return b
+}
+
+// migrations are those of one thread.
+func migrations(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
+	d := s.Detail
+	switch {
+	case d == nil || q.Thread < 0 || d.ID != j.ids[q.Process]:
+		return unknown("its scheduler file was not read")
+	case !d.Migrations.OK():
+		return unread(d.Migrations.Why)
+	}
+	n, ok := d.Migrations.V[j.tids[q.Process][q.Thread].TID]
+	if !ok {
+		return absent("the thread is not in the sample")
+	}
+	return number(float64(n))
 }
 
 func tasksAlive(j *judge, s *inspect.Snapshot, _ *load.Promise) reading {

@@ -28,6 +28,7 @@ const (
 	FileOOMScoreAdj
 	FileAutogroup
 	FileLoginUID
+	FileSched
 	FileExe    // link
 	FileCwd    // link
 	FileRoot   // link
@@ -99,6 +100,7 @@ var files = [fileCount]fileInfo{
 	FileOOMScoreAdj: {name: "oom_score_adj"},
 	FileAutogroup:   {name: "autogroup"},
 	FileLoginUID:    {name: "loginuid"},
+	FileSched:       {name: "sched"},
 	FileExe:         {name: "exe", locks: LockExec},
 	FileCwd:         {name: "cwd", locks: LockExec},
 	FileRoot:        {name: "root", locks: LockExec},

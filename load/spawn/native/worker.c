@@ -274,17 +274,6 @@ static long op_duty(struct run *r, struct op *o)
 	return 0;
 }
 
-static long op_yield(struct run *r, struct op *o)
-{
-	for (u64 i = 0; i < o->a; i++) {
-		if ((i & 63) == 0 && ended())
-			return 0;
-		sys0(SYS_sched_yield);
-		r->s->loops++;
-	}
-	return 0;
-}
-
 static void touch(char *at)
 {
 	*(volatile char *)at = 1;
@@ -371,24 +360,7 @@ static long op_hold(struct run *r, struct op *o)
 	return 0;
 }
 
-static long set_cpu(u64 cpu)
-{
-	u64 mask[CPU_WORDS];
-	for (u32 i = 0; i < CPU_WORDS; i++)
-		((volatile u64 *)mask)[i] = i == cpu / 64 ? 1UL << (cpu % 64) : 0;
-	return sys3(SYS_sched_setaffinity, 0, sizeof mask, mask);
-}
-
-static long op_migrate(struct run *r, struct op *o)
-{
-	for (u64 i = 0; i < o->a && !ended(); i++) {
-		long err = set_cpu(i & 1 ? o->c : o->b);
-		if (err < 0)
-			return err;
-		r->s->loops++;
-	}
-	return 0;
-}
+#include "ops_sched.h"
 
 static void end_report(struct run *r);
 static void arm_timer(u32 leader);
@@ -432,6 +404,8 @@ static long operate(struct run *r, struct op *o)
 	case OP_GROW: return op_grow(r, o);
 	case OP_HUGE: return op_huge(r, o);
 	case OP_IO: return op_io(r, o);
+	case OP_CHECK_SLICE: return op_check_slice(o);
+	case OP_SPIN_FOLLOW: return op_spin_follow(r, o);
 	case OP_TEST_WEDGE: {
 		struct timespec_ hour = {3600, 0};
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &hour, 0);
@@ -474,8 +448,7 @@ static void set_scheduling(u32 index)
 			fail_setup(index, STEP_NICE, err);
 	}
 	if (t->policy) {
-		i32 priority = (i32)t->rtprio;
-		long err = sys3(SYS_sched_setscheduler, 0, t->policy, &priority);
+		long err = set_policy(t->policy, t->rtprio);
 		if (err < 0)
 			fail_setup(index, STEP_POLICY, err);
 	}
