@@ -79,7 +79,7 @@ const (
 func (p *Plan) mostOfTheCPU() {
 	p.promise(Promise{
 		Process: -1, Thread: -1, Field: "run_ns", Scope: "subtree", Kind: Bound, AtLeast: true, When: WhenDelta,
-		Expect: Exactly(-2*float64(fairBurst)).
+		Expect: Exactly(-2 * float64(fairBurst)).
 			with(Term{Key: "end_mono_ns", Factor: 1 - fairShare, Agg: AggMax}).
 			with(Term{Key: "start_mono_ns", Factor: fairShare - 1, Agg: AggMin}),
 		Because: "real-time threads go before all normal ones; the kernel keeps one part in twenty back for those",

@@ -89,9 +89,6 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 			r.Late, r.Involuntary = 4, 2
 			r.Voluntary += op.A - r.Late
 			r.CPUNS = op.A * op.C
-		case load.OpSpinWall:
-			r.CPUNS = uint64(p.Duration) / uint64(spinners(p))
-			r.Involuntary = r.CPUNS / 3e6
 		case load.OpHold:
 			r.Voluntary++
 		case load.OpMap:
@@ -100,22 +97,9 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 		case load.OpHeap, load.OpStack:
 			r.MinorFaults += op.A / 4096
 		}
+		schedReport(p, t, op, &r)
 	}
 	return r
-}
-
-func spinners(p *load.Plan) int {
-	n := 0
-	for i := range p.Processes {
-		for _, t := range p.Processes[i].Threads {
-			for _, op := range t.Ops {
-				if op.Kind == load.OpSpinWall {
-					n++
-				}
-			}
-		}
-	}
-	return n
 }
 
 // snapshot is the tree when a part of the work is done; 1 means parked.
@@ -178,6 +162,7 @@ func (w *world) thread(tp *load.ThreadPlan, mt *load.ManifestThread, done float6
 	if len(tp.CPUs) > 0 {
 		t.CPUsAllowed, t.CPULast = inspect.Know(load.CPUList(tp.CPUs)), inspect.Know(tp.CPUs[0])
 	}
+	schedThread(tp, done, live, &t)
 	if spins {
 		t.ReadyNS = inspect.Know(1000 + part(uint64(w.m.Plan.Duration)-r.CPUNS))
 		if live {
@@ -226,6 +211,7 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 		}
 	}
 	d.Segments = append(d.Segments, stack)
+	w.schedDetail(i, done, d)
 	s.Detail = d
 	return s
 }

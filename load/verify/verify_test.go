@@ -16,6 +16,9 @@ func shapes(t *testing.T, run func(t *testing.T, name string, args []string)) {
 			t.Run(s.Name+label, func(t *testing.T) { run(t, s.Name, args) })
 		}
 		run2("", s.Quick)
+		if s.Realtime != nil {
+			run2("/realtime", s.Realtime)
+		}
 		for _, p := range s.Params {
 			if p.Name == "as" {
 				run2("/processes", append([]string{"as=processes"}, s.Quick...))
@@ -207,6 +210,9 @@ func mutations() []mutation {
 	}
 }
 
+// allMutations are those of every theme.
+func allMutations() []mutation { return append(mutations(), schedMutations()...) }
+
 // onlyBounded are the mutations that break nothing but a bound.
 const onlyBounded = "more than one core; the worker has slept through edges it does not report"
 
@@ -222,7 +228,7 @@ func TestEveryBrokenObservationFails(t *testing.T) {
 	used := map[string]bool{}
 	shapes(t, func(t *testing.T, name string, args []string) {
 		processes := args[0] == "as=processes"
-		for _, m := range mutations() {
+		for _, m := range allMutations() {
 			if !m.applies(name, processes) {
 				continue
 			}
@@ -246,7 +252,7 @@ func TestEveryBrokenObservationFails(t *testing.T) {
 			})
 		}
 	})
-	for _, m := range mutations() {
+	for _, m := range allMutations() {
 		if !used[m.name] {
 			t.Errorf("mutation %q was never used", m.name)
 		}

@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"taskscope/inspect"
+	"taskscope/load"
+)
+
+// niceWeights are the kernel's weights of the nice values in the tests.
+var niceWeights = map[int]float64{0: 1024, 5: 335, 10: 110}
+
+// schedReport adds what a worker reports of an operation about the scheduler.
+func schedReport(p *load.Plan, t *load.ThreadPlan, op load.Op, r *load.Report) {
+	switch op.Kind {
+	case load.OpSpinWall:
+		total := 0.0
+		eachThread(p, func(q *load.ThreadPlan) {
+			for _, o := range q.Ops {
+				if o.Kind == load.OpSpinWall {
+					total += niceWeights[q.Nice]
+				}
+			}
+		})
+		r.CPUNS = uint64(float64(p.Duration) * niceWeights[t.Nice] / total)
+		r.Involuntary = r.CPUNS / 3e6
+	case load.OpSpinFollow:
+		n := 0
+		eachThread(p, func(q *load.ThreadPlan) {
+			if n == int(op.A) {
+				r.Acquired, r.Involuntary = q.Ops[0].A, q.Ops[0].A
+			}
+			n++
+		})
+		r.CPUNS = uint64(p.Duration) / 2
+	case load.OpMigrate:
+		r.Voluntary += op.A
+		r.Loops += op.A
+	case load.OpHold:
+		r.Loops++
+	}
+}
+
+func eachThread(p *load.Plan, visit func(*load.ThreadPlan)) {
+	for i := range p.Processes {
+		for k := range p.Processes[i].Threads {
+			visit(&p.Processes[i].Threads[k])
+		}
+	}
+}
+
+// schedThread adds how a thread is scheduled.
+func schedThread(tp *load.ThreadPlan, done float64, live bool, t *inspect.Thread) {
+	t.Policy, t.Nice, t.RTPriority = inspect.Know(tp.Policy), inspect.Know(tp.Nice), inspect.Know(tp.RTPrio)
+	t.Priority = inspect.Know(20 + tp.Nice)
+	if tp.RTPrio > 0 {
+		t.Priority = inspect.Know(-1 - tp.RTPrio)
+	}
+	for _, op := range tp.Ops {
+		switch {
+		case op.Kind == load.OpSpinFollow && live:
+			t.State = 'R'
+		case op.Kind == load.OpMigrate && done > 0:
+			last := int(op.C)
+			if op.A%2 == 1 {
+				last = int(op.B)
+			}
+			t.CPULast, t.CPUsAllowed = inspect.Know(last), inspect.Know(load.CPUList([]int{last}))
+		}
+	}
+}
+
+// schedDetail adds what the scheduler says of each thread of a process.
+func (w *world) schedDetail(i int, done float64, d *inspect.Detail) {
+	moves := map[int]uint64{}
+	for k, tp := range w.m.Plan.Processes[i].Threads {
+		tid := w.m.Processes[i].Threads[k].TID
+		moves[tid] = 3
+		for _, op := range tp.Ops {
+			if op.Kind == load.OpMigrate && done > 0 {
+				moves[tid] += op.A
+			}
+		}
+	}
+	d.Migrations = inspect.Know(moves)
+}
+
+func schedMutations() []mutation {
+	return []mutation{
+		{"one move less", " migrate ", func(w *world) {
+			w.eachDetail(load.WhenParked, func(d *inspect.Detail) {
+				for tid := range d.Migrations.V {
+					d.Migrations.V[tid]--
+				}
+			})
+		}},
+		{"it ended on the other CPU", " migrate ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			th.CPULast.V = 1 - th.CPULast.V
+		}},
+		{"the worker has moved once less than it should", " migrate ", func(w *world) { w.report().Loops-- }},
+		{"another policy at the gate", " nice policy preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenReady))
+			th.Policy.V = 7
+		}},
+		{"another policy at the end", " nice policy preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			th.Policy.V = 7
+		}},
+		{"one priority off", " nice policy preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenReady))
+			th.Priority.V++
+		}},
+		{"another nice value", " nice policy preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			th.Nice.V++
+		}},
+		{"another real-time priority", " nice policy preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenReady))
+			th.RTPriority.V++
+		}},
+		{"one slice more than switches", " nice migrate preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Slices, func(n uint64) uint64 { return n + 1 })
+		}},
+		{"the spinner sleeps", " nice preempt rr ", func(w *world) {
+			_, th := w.worker(w.of(load.WhenLive)[1])
+			th.State = 'S'
+		}},
+		{"the spinner lost its CPU three times less", " nice preempt rr ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Involuntary, func(n uint64) uint64 { return n - 3 })
+			know(&th.Slices, func(n uint64) uint64 { return n - 3 })
+		}},
+		{"the waker slept once less", " preempt ", func(w *world) {
+			p := w.last(load.WhenParked).Processes
+			q := p[min(1, len(p)-1)]
+			th := &q.Threads[min(1, len(q.Threads)-1)]
+			know(&th.Voluntary, less)
+			know(&th.Slices, less)
+		}},
+	}
+}
+
+// eachDetail visits the details of every process in a phase.
+func (w *world) eachDetail(phase load.When, f func(d *inspect.Detail)) {
+	for _, s := range w.samples {
+		if s.Phase == phase && s.Detail != nil {
+			f(s.Detail)
+		}
+	}
+}
