@@ -79,6 +79,9 @@ func treeBindings() []binding {
 		{keys: []key{char('H')}, scope: onProcesses, tag: tag, short: "Threads", long: "show threads as rows below their process", hint: 12, do: on(func(_ *app, p *processPage) { p.m.Threads = !p.m.Threads })},
 		{keys: []key{char('K')}, scope: onProcesses, tag: tag, short: "Kernel", long: "show kernel threads", do: on(func(_ *app, p *processPage) { p.m.Kernel = !p.m.Kernel })},
 		{keys: []key{char('F')}, scope: onProcesses, tag: tag, short: "Follow", long: "follow the selected process: the cursor stays on it until it exits", do: on((*app).toggleFollow)},
+		{keys: []key{char('m')}, scope: onProcesses, tag: tag, short: "Tag", long: "tag the selected process, or take the tag away; signals, nice values and CPUs then are about all tagged ones", do: on((*app).tag)},
+		{keys: []key{char('c')}, scope: onProcesses, tag: tag, short: "Tag tree", long: "tag the selected process with everything below it", do: on((*app).tagTree)},
+		{keys: []key{char('U')}, scope: onProcesses, tag: tag, short: "Untag", long: "take all tags away", do: on(func(_ *app, p *processPage) { p.m.Untag() })},
 		{keys: []key{special(tcell.KeyF2)}, scope: onProcesses, tag: tag, short: "Columns", long: "choose the columns (also :columns)", do: on((*app).columnsMenu)},
 	}
 }
@@ -126,7 +129,10 @@ func viewBindings() []binding {
 func programBindings() []binding {
 	const tag = "Program"
 	return []binding{
-		{keys: []key{special(tcell.KeyF9), special(tcell.KeyCtrlX)}, scope: onProcesses | onAttach | onRun, tag: tag, short: "Signal", long: "send a signal to the selected process, after a confirmation that names it", enabled: signalEnabled, do: (*app).signalMenu},
+		{keys: []key{special(tcell.KeyF9), special(tcell.KeyCtrlX)}, scope: onProcesses | onAttach | onRun, tag: tag, short: "Signal", long: "send a signal to the tagged processes or the selected one, after a confirmation that names them", enabled: actEnabled, do: (*app).signalMenu},
+		{keys: []key{special(tcell.KeyF7)}, scope: onProcesses | onAttach | onRun, tag: tag, short: "Nice -", long: "lower the nice value (more of the CPU) of the tagged processes, or of the selected process or thread, after a confirmation", enabled: actEnabled, do: func(a *app) { a.niceMenu(-1) }},
+		{keys: []key{special(tcell.KeyF8)}, scope: onProcesses | onAttach | onRun, tag: tag, short: "Nice +", long: "raise the nice value (less of the CPU), likewise", enabled: actEnabled, do: func(a *app) { a.niceMenu(1) }},
+		{keys: []key{char('a')}, scope: onProcesses | onAttach | onRun, tag: tag, short: "CPUs", long: "choose the CPUs that the tagged processes, or the selected process or thread, may run on, after a confirmation", enabled: actEnabled, do: (*app).askAffinity},
 		{keys: []key{char('q'), special(tcell.KeyF10)}, scope: onProcesses, tag: tag, short: "Quit", long: "quit", hint: 8, do: func(a *app) { a.cancel() }},
 		{keys: []key{special(tcell.KeyCtrlC)}, scope: everywhere, tag: tag, short: "Quit", long: "quit from anywhere"},
 		{keys: []key{special(tcell.KeyCtrlZ)}, scope: everywhere, tag: tag, short: "Suspend", long: "stop taskscope and return to the shell; fg continues"},

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,31 @@ func TestEveryPageHintsAtHelp(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("the %s does not hint at the help", page.name)
+		}
+	}
+}
+
+func TestParseCPUs(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		n    int
+		want []int
+	}{
+		{"0", 2, []int{0}},
+		{" 0-2,5 ", 8, []int{0, 1, 2, 5}},
+		{"3,1,1-2", 0, []int{1, 2, 3}},
+		{"0-7", 2, []int{0, 1, 2, 3, 4, 5, 6, 7}}, // the kernel leaves out what there is not
+		{"2", 2, nil},
+		{"", 2, nil},
+		{"1-", 2, nil},
+		{"2-1", 4, nil},
+		{"-1", 4, nil},
+		{"99999", 0, nil},
+		{"a", 2, nil},
+	} {
+		got, err := parseCPUs(tt.text, tt.n)
+		if (err != nil) != (tt.want == nil) || !slices.Equal(got, tt.want) {
+			t.Errorf("%q of %d: %v, %v", tt.text, tt.n, got, err)
 		}
 	}
 }

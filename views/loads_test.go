@@ -3,20 +3,15 @@ package views_test
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gdamore/tcell/v2"
 
-	"taskscope/inspect"
 	"taskscope/inspect/inspecttest"
 	"taskscope/load/verify"
 	"taskscope/views"
 	"taskscope/views/model"
-	"taskscope/views/viewtest"
 )
 
 // fakeLoads starts runs that exist only in the test.
@@ -157,54 +152,4 @@ func TestLoadsAreRefusedWithTheReason(t *testing.T) {
 	d.See("WHAT IT DOES")
 	d.Press(tcell.KeyEnter, tcell.KeyEnter)
 	d.See("too many tasks: raise --max-tasks")
-}
-
-// TestSignal sends a signal to a process of ours that really exists.
-func TestSignal(t *testing.T) {
-	child := exec.Command("sleep", "1000")
-	if err := child.Start(); err != nil {
-		t.Skipf("no sleep: %v", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
-	t.Cleanup(func() { _ = child.Process.Kill() }) // it has usually ended
-	r, err := inspect.NewReader(inspect.Options{Source: "proc"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	s, err := r.Read(t.Context(), inspect.Request{Want: inspect.WantTree, Only: []int{child.Process.Pid, os.Getpid()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	src := viewtest.NewSource(&inspect.Frame{Snapshot: s, Changes: inspect.Diff(nil, s)})
-	d := viewtest.Open(t, views.Config{Sampler: src}, 100, 30)
-	d.See("sleep")
-	d.Type("/sleep")
-	d.Press(tcell.KeyEnter)
-	d.Selected("sleep")
-	d.Press(tcell.KeyF9)
-	d.See("signal to", "SIGTERM", "started")
-	d.Press(tcell.KeyEnter)
-	d.See("send SIGTERM?", "no, leave it alone")
-	d.Press(tcell.KeyEnter) // the harmless answer comes first
-	d.Lose("send SIGTERM?")
-	d.Press(tcell.KeyCtrlX)
-	d.See("signal to")
-	d.Press(tcell.KeyEnter)
-	d.See("send SIGTERM?")
-	d.Press(tcell.KeyDown, tcell.KeyEnter)
-	d.See("sent SIGTERM to")
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "terminated") {
-		t.Errorf("ended with %v", err)
-	}
-	d.Press(tcell.KeyF9)
-	d.See("exited")
-}
-
-func TestReadOnlySendsNoSignals(t *testing.T) {
-	d, _ := open(t, 100, 30, func(c *views.Config) { c.ReadOnly = true })
-	d.See("busy")
-	d.Press(tcell.KeyF9)
-	d.See("Signal: read-only")
 }

@@ -10,6 +10,7 @@ import (
 // menu is a small list to choose from, drawn over the page.
 type menu struct {
 	title string
+	head  []model.Line // above what can be chosen
 	items []menuItem
 	index int
 	first int
@@ -70,19 +71,27 @@ func (m *menu) draw(screen tcell.Screen, t *theme, w, h int) {
 	for _, it := range m.items {
 		inner = max(inner, lineWidth(it.text)+2)
 	}
+	for _, l := range m.head {
+		inner = max(inner, lineWidth(l)+2)
+	}
 	inner = min(inner, w-4)
-	n := min(len(m.items), h-4)
+	head := m.head[:min(len(m.head), max(h-4-len(m.items), 0))]
+	n := min(len(m.items), h-4-len(head))
 	if m.index < m.first {
 		m.first = m.index
 	}
 	if m.index >= m.first+n {
 		m.first = m.index - n + 1
 	}
-	x, y := (w-inner-2)/2, max((h-n-2)/2, 0)
+	x, y := (w-inner-2)/2, max((h-n-len(head)-2)/2, 0)
 	box := tview.NewBox().SetBorder(true).SetBorderStyle(t.border).SetTitle(" " + tview.Escape(m.title) + " ")
-	box.SetRect(x, y, inner+2, n+2)
+	box.SetRect(x, y, inner+2, len(head)+n+2)
 	box.Draw(screen)
 	screen.HideCursor()
+	for i, l := range head {
+		t.drawLine(screen, x+2, y+1+i, inner-2, l)
+	}
+	y += len(head)
 	for i := range n {
 		k := m.first + i
 		t.drawLine(screen, x+2, y+1+i, inner-2, m.items[k].text)

@@ -95,6 +95,9 @@ func (p *processPage) notes() []model.Span {
 	if p.m.Search != "" {
 		notes = append(notes, model.Span{Text: "search " + model.Sanitize(p.m.Search), Style: model.Muted})
 	}
+	if n := p.m.TagNote(); n != "" {
+		notes = append(notes, model.Span{Text: n, Style: model.Warn})
+	}
 	if p.m.Pinned.Process.PID != 0 {
 		notes = append(notes, model.Span{Text: fmt.Sprintf("following %d", p.m.Pinned.Process.PID), Style: model.Accent})
 	}
@@ -149,6 +152,20 @@ func (a *app) toggleFollow(p *processPage) {
 	}
 	p.m.Pinned = model.Key{Process: p.m.Key(i).Process}
 	p.g.anchored = true
+}
+
+// tag marks the selected process and goes on to the next row.
+func (a *app) tag(p *processPage) {
+	if i := p.g.selected(); i >= 0 {
+		p.m.Tag(i)
+		p.g.selectRow(i + 1)
+	}
+}
+
+func (a *app) tagTree(p *processPage) {
+	if i := p.g.selected(); i >= 0 {
+		p.m.TagTree(i)
+	}
 }
 
 // left folds the branch, or goes to the parent.

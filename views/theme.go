@@ -29,6 +29,7 @@ var looks = [model.StyleCount][2]string{
 	model.New:    {"[green:-:-]", "[-:-:b]"},
 	model.Gone:   {"[maroon:-:d]", "[-:-:d]"},
 	model.Found:  {"[-:-:bu]", "[-:-:bu]"},
+	model.Tagged: {"[olive:-:b]", "[-:-:bu]"},
 }
 
 // newTheme makes the theme and sets tview's own defaults, which are global to

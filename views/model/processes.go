@@ -30,6 +30,7 @@ type Processes struct {
 	// Roles adds a first column with the role of processes in a load.
 	Roles map[int]string
 
+	tags   map[inspect.ID]bool
 	filter *inspect.Filter
 	source *inspect.Frame
 	view   inspect.Snapshot // what is shown: without hidden rows, with the just exited
@@ -57,7 +58,7 @@ type procRow struct {
 // NewProcesses starts with the whole tree, kernel threads hidden.
 func NewProcesses(g Glyphs) *Processes {
 	return &Processes{
-		G: g, Width: 80, Folded: map[inspect.ID]bool{},
+		G: g, Width: 80, Folded: map[inspect.ID]bool{}, tags: map[inspect.ID]bool{},
 		TreeSort: Order{Field: "pid"}, ListSort: Order{Field: "cpu_percent", Desc: true},
 	}
 }
@@ -117,7 +118,10 @@ func (p *Processes) Want() (want inspect.Want, visible inspect.Want) {
 }
 
 // Apply takes a new frame.
-func (p *Processes) Apply(f *inspect.Frame) { p.source = f }
+func (p *Processes) Apply(f *inspect.Frame) {
+	p.source = f
+	p.pruneTags()
+}
 
 // Frame is the frame shown.
 func (p *Processes) Frame() *inspect.Frame { return p.source }

@@ -172,6 +172,9 @@ func (p *Processes) command(i int, r procRow, row inspect.Row) Line {
 		}
 		return append(line, Span{Text: name, Style: Accent})
 	}
+	if p.tags[row.Process.ID] {
+		line = append(line, Span{Text: p.G.Tag + " ", Style: Tagged})
+	}
 	rest := Command(row.Process)
 	if p.Matches(i) {
 		rest[0].Style = Found
@@ -228,6 +231,8 @@ func (p *Processes) mark(r procRow, row inspect.Row) Style {
 	switch {
 	case p.gone[r.Index]:
 		return Gone
+	case p.tags[row.Process.ID]:
+		return Tagged
 	case r.Dimmed:
 		return Muted
 	case r.thread >= 0:
@@ -244,7 +249,7 @@ func (p *Processes) mark(r procRow, row inspect.Row) Style {
 // meaning of its own keeps it.
 func restyle(l Line, s Style) Line {
 	for i := range l {
-		if l[i].Style == Normal || s == Gone || s == Muted && l[i].Style == Accent {
+		if l[i].Style == Normal || s == Tagged && l[i].Style == Muted || s == Gone || s == Muted && l[i].Style == Accent {
 			l[i].Style = s
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	New              // appeared since the last sample
 	Gone             // disappeared since the last sample
 	Found            // matches the search
+	Tagged           // marked to be acted on
 	StyleCount       // number of styles
 )
 
@@ -86,6 +87,8 @@ type Glyphs struct {
 	Spark                          []string // heights, from lowest to highest
 	Run, Ready, Block, None        string   // one sample of a state timeline
 	Up, Down, Arrow, Dash, Ellipse string
+	Tag                            string // marks what will be acted on
+	AtMost, AtLeast                string // in front of a bound
 }
 
 // UnicodeGlyphs draws with lines and blocks.
@@ -96,7 +99,7 @@ func UnicodeGlyphs() Glyphs {
 		Bar:   []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
 		Spark: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 		Run:   "█", Ready: "▒", Block: "·", None: " ",
-		Up: "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…",
+		Up: "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…", Tag: "◆", AtMost: "≤", AtLeast: "≥",
 	}
 }
 
@@ -108,6 +111,6 @@ func ASCIIGlyphs() Glyphs {
 		Bar:   []string{" ", "#"},
 		Spark: []string{"_", ".", "-", "=", "+", "*", "#"},
 		Run:   "#", Ready: "w", Block: ".", None: " ",
-		Up: "^", Down: "v", Arrow: ">", Dash: "-", Ellipse: "~",
+		Up: "^", Down: "v", Arrow: ">", Dash: "-", Ellipse: "~", Tag: "*", AtMost: "<", AtLeast: ">",
 	}
 }
