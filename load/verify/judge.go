@@ -213,23 +213,24 @@ func (j *judge) decide(c *Check, q *load.Promise, exp, self, obs reading) {
 	case !obs.ok:
 		c.Verdict, c.Why = Undecided, obs.why
 	case !within(q, exp, obs, c.Tolerance):
-		c.Verdict, c.Why = j.missed(q, "observed "+obs.text()+", expected "+relation(q)+exp.text()+obs.note)
+		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, obs, c.Tolerance), "observed "+obs.text()+", expected "+relation(q)+exp.text()+obs.note)
 	case self.ok && !within(q, exp, self, c.Tolerance):
-		c.Verdict, c.Why = j.missed(q, "the worker itself reports "+self.text()+", expected "+relation(q)+exp.text())
+		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the worker itself reports "+self.text()+", expected "+relation(q)+exp.text())
 	default:
 		c.Verdict = Pass
 	}
 }
 
 // missed is the verdict on a value outside its tolerance.
-func (j *judge) missed(q *load.Promise, what string) (Verdict, string) {
+func (j *judge) missed(q *load.Promise, m miss, what string) (Verdict, string) {
 	if q.Kind == load.Equality || q.Kind == load.Identity {
 		return Fail, what
 	}
-	if why := j.noise.excuse(); why != "" {
-		return Undecided, what + "; " + why
+	excuse, verdict := j.noise.excuse(m)
+	if excuse != "" {
+		what += "; " + excuse
 	}
-	return Fail, what
+	return verdict, what
 }
 
 func relation(q *load.Promise) string {

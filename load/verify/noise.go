@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -11,9 +12,9 @@ import (
 )
 
 // NoiseGatePercent is how much of the CPUs a load runs on others may use
-// before a missed statistical or bound check is blamed on them. The widest
-// statistical tolerance in use is 3 %, so less noise than this cannot explain
-// a miss by much more.
+// before a missed statistical or bound check about a count is blamed on them.
+// A missed check about CPU time is blamed on them only when the time they had
+// on those CPUs explains it: see miss.
 const NoiseGatePercent = 5
 
 // NoisyTask is somebody else's task that used the CPUs meanwhile.
@@ -40,6 +41,9 @@ type Noise struct {
 // gate is the noise with what is needed to excuse a miss.
 type gate struct {
 	Noise
+	// taken is the time that others had on the CPUs the load runs on, summed
+	// over those CPUs, in ns; window the time in which they had it.
+	taken, window float64
 	// crowded says that the load itself asks for more CPUs than it may use.
 	crowded string
 }
@@ -47,25 +51,78 @@ type gate struct {
 // maxNoisy is how many noisy tasks are named.
 const maxNoisy = 5
 
-// excuse says why a miss proves nothing, "" when it does.
-func (g *gate) excuse() string {
-	switch {
-	case g.crowded != "":
-		return g.crowded
-	case g.GatePercent == nil:
-		return "and how busy the machine was is not known: " + g.Why
-	case *g.GatePercent <= NoiseGatePercent:
-		return ""
+// miss is by how much a value lies outside its tolerance, in terms of what
+// others on the same CPUs can have done about it.
+type miss struct {
+	// cpuTime: the value is a time on a CPU, or waiting for one, or a share of
+	// such; ns is what is missing of it or too much.
+	cpuTime bool
+	ns      float64
+	// impossible: no other task makes such a value, however busy it is: more
+	// CPU time than there can be.
+	impossible bool
+	// part is a miss of a count of preemptions, in parts of what was expected: so
+	// often somebody else may have had the CPU at that moment. 0: another value.
+	part float64
+}
+
+// miss says what of a missed value others would have to explain.
+func (j *judge) miss(q *load.Promise, exp, got reading, tol float64) miss {
+	if !exp.ok || !got.ok || exp.isText || got.isText {
+		return miss{}
 	}
-	text := fmt.Sprintf("but others used %.0f %% of the CPUs it runs on", *g.GatePercent)
-	if len(g.Tasks) > 0 {
-		var names []string
-		for _, t := range g.Tasks[:min(3, len(g.Tasks))] {
-			names = append(names, fmt.Sprintf("%s (pid %d, %.0f %%)", t.Comm, t.PID, t.CPUPercent))
+	off := got.num - exp.num
+	beyond := max(0, math.Abs(off)-tol)
+	switch q.Field {
+	case "run_ns", "cpu_time_ns":
+		return miss{cpuTime: true, ns: beyond, impossible: off > 0}
+	case "ready_ns", "run_plus_ready_ns":
+		return miss{cpuTime: true, ns: beyond}
+	case "share_percent":
+		all := *q
+		all.Field, all.Process, all.Thread = "run_ns", -1, -1
+		if total := j.observe(&all); total.ok && !total.isText {
+			return miss{cpuTime: true, ns: beyond / 100 * total.num}
 		}
-		text += ": " + strings.Join(names, ", ")
 	}
-	return text
+	if q.Field == "involuntary_switches" && exp.num != 0 {
+		return miss{part: beyond / math.Abs(exp.num)}
+	}
+	return miss{}
+}
+
+// excuse gives the verdict on a miss, and why it proves nothing, "" when it
+// does.
+func (g *gate) excuse(m miss) (string, Verdict) {
+	switch {
+	case m.impossible:
+		return "", Fail
+	case g.crowded != "":
+		return g.crowded, Undecided
+	case g.GatePercent == nil:
+		return "and how busy the machine was is not known: " + g.Why, Undecided
+	case m.cpuTime && m.ns <= g.taken:
+		return fmt.Sprintf("%s is what that takes, and others had %s of the CPUs it runs on%s", millis(m.ns), millis(g.taken), g.names()), Undecided
+	case m.cpuTime:
+		return fmt.Sprintf("others cannot have caused that: they had %s of the CPUs it runs on, and it takes %s", millis(g.taken), millis(m.ns)), Fail
+	case *g.GatePercent > NoiseGatePercent, m.part > 0 && m.part*g.window <= g.taken:
+		return fmt.Sprintf("but others used %.0f %% of the CPUs it runs on%s", *g.GatePercent, g.names()), Undecided
+	}
+	return "", Fail
+}
+
+func millis(ns float64) string { return fmt.Sprintf("%.0f ms", ns/1e6) }
+
+// names are those of the noisiest tasks.
+func (g *gate) names() string {
+	var names []string
+	for _, t := range g.Tasks[:min(3, len(g.Tasks))] {
+		names = append(names, fmt.Sprintf("%s (pid %d, %.0f %%)", t.Comm, t.PID, t.CPUPercent))
+	}
+	if len(names) == 0 {
+		return ": interrupts, the hypervisor, or tasks that came and went"
+	}
+	return ": " + strings.Join(names, ", ")
 }
 
 // measureNoise compares the last wide sample before the gate with the first
@@ -104,9 +161,20 @@ func measureNoise(j *judge) gate {
 	})
 	n.Tasks = n.Tasks[:min(maxNoisy, len(n.Tasks))]
 	n.OtherCPUPercent, n.OwnCPUPercent = &other, &own
-	g := j.gatePercent(&changes.Host, changes.Cur.Host.CPUs, tree, other)
-	n.GatePercent = &g
-	return gate{Noise: n, crowded: j.crowded(changes.Cur.Host.CPUs)}
+	cpus := 1
+	if used := j.usedCPUs(); used != nil {
+		cpus = len(used)
+	} else if changes.Cur.Host.CPUs > 0 {
+		cpus = changes.Cur.Host.CPUs
+	}
+	taken, known := j.takenPercent(&changes.Host, tree)
+	if !known {
+		taken = other
+	}
+	percent := taken / float64(cpus)
+	n.GatePercent = &percent
+	window := float64(changes.Interval)
+	return gate{Noise: n, taken: taken / 100 * window, window: window, crowded: j.crowded(changes.Cur.Host.CPUs)}
 }
 
 // crowded compares what the load asks for with what there is.
@@ -120,11 +188,12 @@ func (j *judge) crowded(cpus int) string {
 	return ""
 }
 
-// gatePercent is what others used of the CPUs the load runs on: the CPUs' own
-// busy time less the tree's, so that interrupts, stolen time and tasks that
-// lived between the two samples count; or all that others used where the CPUs'
-// times are not known.
-func (j *judge) gatePercent(h *inspect.HostDelta, cpus int, tree, other float64) float64 {
+// takenPercent is what others used of the CPUs the load runs on, of one CPU:
+// the CPUs' own busy time less the tree's. So a task counts that hops from CPU
+// to CPU, and one that lived between the two samples, and interrupts, and time
+// stolen by the hypervisor. False where the CPUs' times are not known; then
+// what others used of all CPUs is the best there is.
+func (j *judge) takenPercent(h *inspect.HostDelta, tree float64) (float64, bool) {
 	used := j.usedCPUs()
 	busy, n := 0.0, 0
 	for i, c := range h.PerCPU {
@@ -133,13 +202,7 @@ func (j *judge) gatePercent(h *inspect.HostDelta, cpus int, tree, other float64)
 			n++
 		}
 	}
-	if n > 0 {
-		return max(0, busy-tree) / float64(n)
-	}
-	if used != nil {
-		return other / float64(len(used))
-	}
-	return other / float64(max(1, cpus))
+	return max(0, busy-tree), n > 0
 }
 
 // usedCPUs are the CPUs to which all working threads are confined, nil for any.

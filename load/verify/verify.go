@@ -10,9 +10,13 @@
 // when observation and self-report both lie within the tolerance.
 //
 //   - A missed equality or identity fails, however busy the machine is.
-//   - A missed statistical or bound check fails, unless others used more than
-//     [NoiseGatePercent] of the CPUs the load runs on, or that is not known:
-//     then it is undecided, and names who it was.
+//   - A missed statistical or bound check about CPU time fails, unless the
+//     time that others had on the CPUs the load runs on explains it, or that
+//     time is not known: then it is undecided, and names who it was. More CPU
+//     time than there can be always fails.
+//   - Any other missed statistical or bound check fails, unless others used
+//     more than [NoiseGatePercent] of those CPUs; of preemptions, unless they
+//     used as large a part of them as is missing.
 //   - A task that is missing from a sample in which it must be fails its checks.
 //   - A value the inspector does not know leaves the check skipped when a
 //     capability or permission is lacking, and undecided otherwise, with the

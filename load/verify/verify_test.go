@@ -214,7 +214,7 @@ func mutations() []mutation {
 func allMutations() []mutation { return append(mutations(), schedMutations()...) }
 
 // onlyBounded are the mutations that break nothing but a bound.
-const onlyBounded = "more than one core; the worker has slept through edges it does not report"
+const onlyBounded = "the worker has slept through edges it does not report"
 
 func (m mutation) applies(name string, processes bool) bool {
 	if m.scenarios == "" {
