@@ -109,6 +109,8 @@ struct agg {
 	u64 first; /* when this entry was made */
 	u64 start; /* start_boottime: which thread of this number it is */
 	u64 nvcsw, nivcsw, wakes, migrations;
+	u64 exec; /* sum_exec_runtime when it last left or entered a CPU */
+	u64 missed_in; /* times it left a CPU without having been seen to enter it */
 	u64 lat_count, lat_sum, lat_max;
 	u64 cpus[CPU_WORDS]; /* CPUs it ran on, bit by bit */
 	u32 hist[HIST];      /* wake-up latency: [i] counts 2^i <= ns < 2^(i+1) */
@@ -207,15 +209,19 @@ static __always_inline bool wanted(struct task_struct *t)
 	return 1;
 }
 
+/* Pointers are followed with probes here, not with typed loads: for every typed
+ * hop the verifier searches the kernel's types by name, which made loading ten
+ * times dearer, and these paths are rare. */
+
 /* The number of p as the reader's PID namespace has it. */
 static __always_inline u32 seen_number(struct pid *p, u32 level)
 {
 	struct pid_namespace *ns = NULL;
 	struct upid *u;
-	u32 inum = 0;
+	u32 inum = 0, own_level = 0;
 	s32 nr = 0;
 
-	if (!p || p->level < level)
+	if (!p || bpf_core_read(&own_level, sizeof(own_level), &p->level) || own_level < level)
 		return 0;
 	u = &p->numbers[level];
 	if (bpf_core_read(&ns, sizeof(ns), &u->ns) || bpf_core_read(&inum, sizeof(inum), &ns->ns.inum))
@@ -229,14 +235,14 @@ static __always_inline u32 seen_tid(struct task_struct *t)
 {
 	u32 level = ns_level;
 
-	return level ? seen_number(t->thread_pid, level) : t->pid;
+	return level ? seen_number(BPF_CORE_READ(t, thread_pid), level) : t->pid;
 }
 
 static __always_inline u32 seen_tgid(struct task_struct *t)
 {
 	u32 level = ns_level;
 
-	return level ? seen_number(t->signal->pids[1], level) : t->tgid;
+	return level ? seen_number(BPF_CORE_READ(t, signal, pids[1]), level) : t->tgid;
 }
 
 static __always_inline u32 log2_ns(u64 v)
@@ -321,7 +327,7 @@ static __always_inline void reset_agg(struct agg *v)
 	for (i = 0; i < HIST; i++)
 		v->hist[i] = 0;
 	v->since = v->nvcsw = v->nivcsw = v->wakes = v->migrations = 0;
-	v->lat_count = v->lat_sum = v->lat_max = 0;
+	v->lat_count = v->lat_sum = v->lat_max = v->missed_in = 0;
 	v->state = v->flags = 0;
 }
 
@@ -329,6 +335,7 @@ static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 n
 {
 	v->first = v->since = now;
 	v->start = t->start_boottime;
+	v->exec = t->se.sum_exec_runtime;
 	v->tid = seen_tid(t);
 	v->tgid = seen_tgid(t);
 	v->ktgid = t->tgid;
@@ -399,6 +406,21 @@ static __always_inline void count_pair(struct cpu_state *cs, u32 kind, struct ta
 
 /* --- programs ------------------------------------------------------------- */
 
+/* The thread leaves a CPU that it was not seen to enter: the kernel did not run
+ * the program for that switch. How long it ran is in its CPU time. */
+static __always_inline void repair_in(struct agg *v, struct task_struct *t, u64 now)
+{
+	u64 ran = t->se.sum_exec_runtime - v->exec;
+
+	if (v->since == now) /* just made: nothing is known about before */
+		return;
+	if (ran > now - v->since)
+		ran = now - v->since;
+	account(v, now - ran);
+	v->state = ST_RUN;
+	v->missed_in++;
+}
+
 static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *prev, u32 next_tid, u8 state,
 				      u32 cpu, u64 now)
 {
@@ -407,8 +429,9 @@ static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *
 
 		if (v) {
 			open_agg(v);
-			if (v->state == ST_UNKNOWN) /* it has run, we know not since when */
-				v->since = now;
+			if (v->state != ST_RUN)
+				repair_in(v, prev, now);
+			v->exec = prev->se.sum_exec_runtime;
 			enter(v, state, now);
 			v->flags &= ~AGG_WOKEN;
 			if (state == ST_READY)
@@ -452,6 +475,7 @@ static __always_inline void enter_cpu(struct cpu_state *cs, struct task_struct *
 				count_latency(v, now);
 			v->flags &= ~AGG_WOKEN;
 			enter(v, ST_RUN, now);
+			v->exec = cs->in_exec;
 			v->cpu = cpu;
 			if (cpu < CPU_WORDS * 64)
 				v->cpus[(cpu >> 6) & (CPU_WORDS - 1)] |= 1ULL << (cpu & 63);
@@ -740,32 +764,37 @@ int BPF_PROG(on_exec, struct task_struct *p, u32 old_pid)
 static __always_inline void emit_exit(struct cpu_state *cs, struct task_struct *p, u64 now)
 {
 	struct exit_rec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	struct task_struct *leader = p->group_leader;
-	struct signal_struct *sig = p->signal;
+	struct task_struct *leader = BPF_CORE_READ(p, group_leader);
+	struct signal_struct *sig = BPF_CORE_READ(p, signal);
+	struct task_struct *parent;
+	u32 ppid;
 
 	if (!e) {
 		cs->exits_dropped++;
 		return;
 	}
 	e->ts = now;
-	e->start = leader->start_boottime;
-	e->lifetime = now - leader->start_time;
-	e->exec = sig->sum_sched_runtime;
+	e->start = BPF_CORE_READ(leader, start_boottime);
+	e->lifetime = now - BPF_CORE_READ(leader, start_time);
+	e->exec = BPF_CORE_READ(sig, sum_sched_runtime);
 	if (cs->in_task == (u64)p && cs->last_next == (u64)p)
 		e->exec += cs->in_exec + (now - cs->in_time);
 	else
 		e->exec += p->se.sum_exec_runtime;
-	e->nvcsw = sig->nvcsw + p->nvcsw;
-	e->nivcsw = sig->nivcsw + p->nivcsw;
-	if (leader->pid != p->pid) {
-		e->exec += leader->se.sum_exec_runtime;
-		e->nvcsw += leader->nvcsw;
-		e->nivcsw += leader->nivcsw;
+	e->nvcsw = BPF_CORE_READ(sig, nvcsw) + p->nvcsw;
+	e->nivcsw = BPF_CORE_READ(sig, nivcsw) + p->nivcsw;
+	if ((u64)leader != (u64)p) {
+		e->exec += BPF_CORE_READ(leader, se.sum_exec_runtime);
+		e->nvcsw += BPF_CORE_READ(leader, nvcsw);
+		e->nivcsw += BPF_CORE_READ(leader, nivcsw);
 	}
 	e->tgid = seen_tgid(p);
-	e->ppid = seen_tgid(leader->real_parent);
-	e->code = (sig->flags & SIGNAL_GROUP_EXIT) ? sig->group_exit_code : leader->exit_code;
-	e->uid = p->cred->uid.val;
+	parent = BPF_CORE_READ(leader, real_parent);
+	ppid = BPF_CORE_READ(parent, tgid);
+	e->ppid = ns_level ? seen_number(BPF_CORE_READ(parent, signal, pids[1]), ns_level) : ppid;
+	e->code = BPF_CORE_READ(sig, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(sig, group_exit_code)
+								: BPF_CORE_READ(leader, exit_code);
+	e->uid = BPF_CORE_READ(p, cred, uid.val);
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm);
 	bpf_ringbuf_submit(e, bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= watermark ?
 			   BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
@@ -785,7 +814,7 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	if (!cs)
 		return 0;
 	now = bpf_ktime_get_ns();
-	last = p->signal->live.counter == 0;
+	last = BPF_CORE_READ(p, signal, live.counter) == 0;
 	if (do_aggregates) {
 		struct agg *v = get_agg(p, cs, EV_EXIT, now);
 
@@ -810,8 +839,8 @@ int BPF_PROG(on_exit, struct task_struct *p)
 static __always_inline void seed_identify(void)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
-	struct pid *p = me->thread_pid;
-	u32 level = p->level, inum = 0;
+	struct pid *p = BPF_CORE_READ(me, thread_pid);
+	u32 level = BPF_CORE_READ(p, level), inum = 0;
 	struct pid_namespace *ns = NULL;
 	struct upid *u = &p->numbers[level];
 
@@ -827,7 +856,7 @@ static __always_inline void seed_add_root(struct task_struct *t)
 {
 	u32 tgid = t->tgid, none = 0;
 
-	if (!t->signal || seen_tgid(t) != seed_root)
+	if (seen_tgid(t) != seed_root)
 		return;
 	if (mode == MODE_ONE)
 		target = tgid;
@@ -882,7 +911,7 @@ static __always_inline void seed_thread(struct task_struct *t)
 /* A descendant born before the programs were attached. */
 static __always_inline void seed_descendant(struct task_struct *t)
 {
-	u32 parent = t->real_parent->tgid, tgid = t->tgid, none = 0;
+	u32 parent = BPF_CORE_READ(t, real_parent, tgid), tgid = t->tgid, none = 0;
 
 	if (tgid == self_tgid || !bpf_map_lookup_elem(&tgids, &parent))
 		return;

@@ -108,8 +108,12 @@ type Counts struct {
 	Voluntary, Involuntary uint64 // switches away from a CPU
 	Wakes                  uint64
 	Migrations             uint64
-	Latency                Latency
-	CPUs                   CPUSet // where it ran
+	// MissedIns: it left a CPU without having been seen to enter it, because
+	// the kernel did not run the program (see Drops.ChainBreaks). Its run time
+	// was then taken from its CPU time; the wake-up latency is lost.
+	MissedIns uint64
+	Latency   Latency
+	CPUs      CPUSet // where it ran
 }
 
 // Latency is the time from wake-up to running.
@@ -190,6 +194,7 @@ func (c *Counts) Add(b *Counts) {
 	c.Involuntary += b.Involuntary
 	c.Wakes += b.Wakes
 	c.Migrations += b.Migrations
+	c.MissedIns += b.MissedIns
 	c.Latency.Count += b.Latency.Count
 	c.Latency.Sum += b.Latency.Sum
 	c.Latency.Max = max(c.Latency.Max, b.Latency.Max)
@@ -293,6 +298,7 @@ type aggRec struct {
 	Since, First, Start      uint64
 	NVCSw, NIvCSw            uint64
 	Wakes, Migrations        uint64
+	Exec, MissedIn           uint64
 	LatCount, LatSum, LatMax uint64
 	CPUs                     [cpuWords]uint64
 	Hist                     [32]uint32
