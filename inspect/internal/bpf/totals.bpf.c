@@ -31,6 +31,9 @@ struct total_rec {
 	u32 seq0, seq1;
 };
 
+/* Keeps the layout in the object's type information, for TestLayout. */
+const struct total_rec *total_layout __attribute__((unused));
+
 SEC("iter/task")
 int dump_totals(struct bpf_iter__task *ctx)
 {

@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	totalsProgDumpTotals = "dump_totals"
+	totalsVarTotalLayout = "total_layout"
 )
 
 // loadTotals returns the embedded CollectionSpec for totals.
@@ -74,6 +75,7 @@ type totalsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type totalsVariableSpecs struct {
+	TotalLayout *ebpf.VariableSpec `ebpf:"total_layout"`
 }
 
 // totalsObjects contains all objects after they have been loaded into the kernel.
@@ -106,6 +108,7 @@ func (m *totalsMaps) Close() error {
 //
 // It can be passed to loadTotalsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type totalsVariables struct {
+	TotalLayout *ebpf.Variable `ebpf:"total_layout"`
 }
 
 // totalsPrograms contains all programs after they have been loaded into the kernel.

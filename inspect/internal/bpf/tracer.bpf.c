@@ -61,6 +61,10 @@ struct exit_rec {
 	char comm[TASK_COMM_LEN];
 };
 
+/* Keep the layouts in the object's type information, for TestLayout. */
+const struct event *event_layout __attribute__((unused));
+const struct exit_rec *exit_layout __attribute__((unused));
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4194304);

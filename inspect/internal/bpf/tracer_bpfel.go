@@ -37,6 +37,8 @@ const (
 	tracerVarDoEvents     = "do_events"
 	tracerVarDoPairs      = "do_pairs"
 	tracerVarEnabled      = "enabled"
+	tracerVarEventLayout  = "event_layout"
+	tracerVarExitLayout   = "exit_layout"
 	tracerVarFollow       = "follow"
 	tracerVarMode         = "mode"
 	tracerVarNoAgg        = "no_agg"
@@ -125,6 +127,8 @@ type tracerVariableSpecs struct {
 	DoEvents     *ebpf.VariableSpec `ebpf:"do_events"`
 	DoPairs      *ebpf.VariableSpec `ebpf:"do_pairs"`
 	Enabled      *ebpf.VariableSpec `ebpf:"enabled"`
+	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
+	ExitLayout   *ebpf.VariableSpec `ebpf:"exit_layout"`
 	Follow       *ebpf.VariableSpec `ebpf:"follow"`
 	Mode         *ebpf.VariableSpec `ebpf:"mode"`
 	NoAgg        *ebpf.VariableSpec `ebpf:"no_agg"`
@@ -187,6 +191,8 @@ type tracerVariables struct {
 	DoEvents     *ebpf.Variable `ebpf:"do_events"`
 	DoPairs      *ebpf.Variable `ebpf:"do_pairs"`
 	Enabled      *ebpf.Variable `ebpf:"enabled"`
+	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
+	ExitLayout   *ebpf.Variable `ebpf:"exit_layout"`
 	Follow       *ebpf.Variable `ebpf:"follow"`
 	Mode         *ebpf.Variable `ebpf:"mode"`
 	NoAgg        *ebpf.Variable `ebpf:"no_agg"`

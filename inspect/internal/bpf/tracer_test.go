@@ -1,0 +1,767 @@
+package bpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func startTracer(t *testing.T, opt TracerOptions) *Tracer {
+	t.Helper()
+	tr := newTracer(t, opt)
+	if err := tr.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func aggregates(t *testing.T, tr *Tracer) *Aggregates {
+	t.Helper()
+	a, err := tr.ReadAggregates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func threadOf(t *testing.T, a *Aggregates, tid uint64) *ThreadStats {
+	t.Helper()
+	for i := range a.Threads {
+		if uint64(a.Threads[i].TID) == tid {
+			return &a.Threads[i]
+		}
+	}
+	t.Fatalf("thread %d was not traced", tid)
+	return nil
+}
+
+func processOf(t *testing.T, a *Aggregates, pid int) *ProcessStats {
+	t.Helper()
+	for i := range a.Processes {
+		if int(a.Processes[i].TGID) == pid {
+			return &a.Processes[i]
+		}
+	}
+	t.Fatalf("process %d was not traced", pid)
+	return nil
+}
+
+// kernelCounts are what /proc counts of a thread.
+type kernelCounts struct{ run, ready, vol, invol uint64 }
+
+func (k kernelCounts) since(past kernelCounts) kernelCounts {
+	return kernelCounts{k.run - past.run, k.ready - past.ready, k.vol - past.vol, k.invol - past.invol}
+}
+
+func readCounts(t *testing.T, pid int, tid uint64) kernelCounts {
+	t.Helper()
+	f, err := readTask(uint32(pid), uint32(tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := func(k string) uint64 {
+		v, err := strconv.ParseUint(f[k], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	return kernelCounts{n("run"), n("run_delay"), n("voluntary_ctxt_switches"), n("nonvoluntary_ctxt_switches")}
+}
+
+// allCounts are those of all threads of a process.
+func allCounts(t *testing.T, pid int) map[uint64]kernelCounts {
+	t.Helper()
+	names, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[uint64]kernelCounts{}
+	for _, name := range names {
+		if tid, err := strconv.ParseUint(name.Name(), 10, 64); err == nil {
+			all[tid] = readCounts(t, pid, tid)
+		}
+	}
+	return all
+}
+
+// near: within a share and an absolute amount.
+func near(got, want time.Duration, share float64, abs time.Duration) bool {
+	return math.Abs(float64(got-want)) <= share*float64(want)+float64(abs)
+}
+
+// TestBursts traces threads from their birth and compares the sums with the
+// kernel's own accounting once they sleep.
+func TestBursts(t *testing.T) {
+	h := startHelper(t, "bursts", 5, 200)
+	h.line()
+	// The runtime may use threads that it has already: what they did before
+	// does not count.
+	before := allCounts(t, h.pid)
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true})
+	after := allCounts(t, h.pid)
+	tids := h.ask("")
+	asleep(t, h.pid, tids)
+	a := aggregates(t, tr)
+	for _, tid := range tids {
+		got, want := threadOf(t, a, tid), readCounts(t, h.pid, tid)
+		_, old := before[tid]
+		least, want := want.since(after[tid]), want.since(before[tid]) // Start lies between the two
+		t.Logf("thread %d: run %v ready %v sleep %v, %d+%d switches, %d missed; kernel %+v", tid, got.Run, got.Ready,
+			got.Sleep, got.Voluntary, got.Involuntary, got.MissedIns, want)
+		if got.Born == old || got.Seeded != old || got.State != Sleeping {
+			t.Errorf("thread %d: born %v seeded %v %v", tid, got.Born, got.Seeded, got.State)
+		}
+		within := func(what string, v, lo, hi uint64, slack time.Duration) {
+			if v+uint64(slack) < lo || v > hi+uint64(slack) {
+				t.Errorf("thread %d: %s %d, kernel says %d to %d (±%d)", tid, what, v, lo, hi, slack)
+			}
+		}
+		within("ran", uint64(got.Run), least.run, want.run, duration(want.run)*3/100+2*time.Millisecond)
+		// A wake-up or a switch that the kernel kept from us hides a wait.
+		within("ready", uint64(got.Ready), least.ready, want.ready,
+			duration(want.ready)/20+2*time.Millisecond+5*time.Millisecond*time.Duration(got.MissedIns))
+		within("switches", got.Voluntary+got.Involuntary, least.vol+least.invol, want.vol+want.invol, 0)
+		within("voluntary", got.Voluntary, least.vol, want.vol, 2)
+		total := got.Run + got.Ready + got.Sleep + got.Disk + got.Stopped + got.Unknown
+		if life := duration(a.At - got.Since); !near(total, life, 0.001, time.Millisecond) {
+			t.Errorf("thread %d: states add up to %v of %v", tid, total, life)
+		}
+		if got.CPUs.Count() == 0 || !got.CPUs.Has(got.CPU) {
+			t.Errorf("thread %d: last on CPU %d, ran on %v", tid, got.CPU, got.CPUs)
+		}
+		checkLatency(t, got)
+	}
+	if a.Drops.ThreadsFull != 0 || a.Drops.Missed != 0 {
+		t.Errorf("%+v", a.Drops)
+	}
+}
+
+// asleep waits until the threads do nothing any more.
+func asleep(t *testing.T, pid int, tids []uint64) {
+	t.Helper()
+	eventually(t, "all threads asleep", func() bool {
+		for _, tid := range tids {
+			f := facts{}
+			if readStat(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid), f) != nil || f["state"] != "S" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func checkLatency(t *testing.T, s *ThreadStats) {
+	t.Helper()
+	l := &s.Latency
+	var n uint64
+	for _, c := range l.Hist {
+		n += c
+	}
+	if n != l.Count || l.Max > l.Sum || l.Sum > s.Ready {
+		t.Errorf("thread %d: latency %+v, ready %v", s.TID, *l, s.Ready)
+	}
+	if l.Count > s.Wakes+1 || l.Count+s.MissedIns+5 < s.Wakes*9/10 {
+		t.Errorf("thread %d: %d latencies, %d wake-ups, %d missed", s.TID, l.Count, s.Wakes, s.MissedIns)
+	}
+}
+
+// TestAttachMidLife: sums begin at the attach, with the state of that moment.
+func TestAttachMidLife(t *testing.T) {
+	h := startHelper(t, "spin")
+	h.line()
+	tr := newTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true})
+	tid := uint64(h.pid)
+	before := readCounts(t, h.pid, tid)
+	if err := tr.Start(); err != nil {
+		t.Fatal(err)
+	}
+	after := readCounts(t, h.pid, tid)
+	time.Sleep(200 * time.Millisecond) // the quantity measured is time itself
+	if err := unix.Kill(h.pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, target{"spinner", h.pid, "T"})
+	a := aggregates(t, tr)
+	end := readCounts(t, h.pid, tid)
+	got := threadOf(t, a, tid)
+	if !got.Seeded || got.Born || got.State != Stopped {
+		t.Errorf("seeded %v born %v %v", got.Seeded, got.Born, got.State)
+	}
+	const tick = 10 * time.Millisecond // the kernel's figure of a running thread is that old
+	lo, hi := duration(end.run-after.run)-tick, duration(end.run-before.run)+tick
+	if got.Run < lo || got.Run > hi {
+		t.Errorf("ran %v, kernel says %v to %v", got.Run, lo, hi)
+	}
+	total := got.Run + got.Ready + got.Sleep + got.Disk + got.Stopped + got.Unknown
+	if !near(total, a.Elapsed, 0.01, 2*time.Millisecond) {
+		t.Errorf("states add up to %v of %v", total, a.Elapsed)
+	}
+	p := processOf(t, a, h.pid)
+	if p.Live == 0 || p.Run < got.Run || !(p.Parallelism > 0) || p.Parallelism > 2 {
+		t.Errorf("process: %+v", *p)
+	}
+	// Stopped tracing: nothing grows any more.
+	if err := tr.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	x, y := aggregates(t, tr), aggregates(t, tr)
+	if x.Elapsed != y.Elapsed || x.Threads[0].Counts != y.Threads[0].Counts {
+		t.Error("sums grow after Stop")
+	}
+}
+
+// TestSeedStates: threads that do nothing are known in the state they are in.
+func TestSeedStates(t *testing.T) {
+	idle := startHelper(t, "threads", 3)
+	idle.line()
+	stopped := startHelper(t, "pause")
+	stopped.line()
+	if err := unix.Kill(stopped.pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, target{"stopped", stopped.pid, "T"})
+	blocked := startHelper(t, "vfork")
+	blocked.line()
+	awaitState(t, target{"vfork parent", blocked.pid, "D"})
+	tr := startTracer(t, TracerOptions{Targets: []int{idle.pid, stopped.pid, blocked.pid}, Aggregates: true})
+	a := aggregates(t, tr)
+	for pid, want := range map[int]State{idle.pid: Sleeping, stopped.pid: Stopped, blocked.pid: Disk} {
+		if got := threadOf(t, a, uint64(pid)); got.State != want || !got.Seeded {
+			t.Errorf("process %d: %v, want %v; seeded %v", pid, got.State, want, got.Seeded)
+		}
+	}
+	if len(a.Processes) != 3 {
+		t.Errorf("%d processes", len(a.Processes))
+	}
+}
+
+func TestTracerFindsTargets(t *testing.T) {
+	h := startHelper(t, "pause")
+	h.line()
+	other := startHelper(t, "pause")
+	other.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true})
+	for _, s := range aggregates(t, tr).Threads {
+		if int(s.TGID) != h.pid {
+			t.Errorf("thread %d of %d was traced", s.TID, s.TGID)
+		}
+	}
+	threadOf(t, aggregates(t, tr), uint64(h.pid))
+
+	tr = newTracer(t, TracerOptions{Targets: []int{1 << 22}, Aggregates: true})
+	if err := tr.Start(); !errors.Is(err, ErrNoProcess) {
+		t.Errorf("no such process: %v", err)
+	}
+	for _, opt := range []TracerOptions{{}, {Events: true, Targets: []int{os.Getpid()}}, {Events: true, Targets: []int{0}}} {
+		if _, err := NewTracer(context.Background(), opt); err == nil {
+			t.Errorf("%+v accepted", opt)
+		}
+	}
+}
+
+// TestTraceAll traces everything but ourselves.
+func TestTraceAll(t *testing.T) {
+	h := startHelper(t, "churn")
+	h.line()
+	tr := startTracer(t, TracerOptions{Aggregates: true})
+	var a *Aggregates
+	eventually(t, "threads of the target that exited", func() bool {
+		a = aggregates(t, tr)
+		for _, p := range a.Processes {
+			if int(p.TGID) == h.pid && p.Exited > 50 {
+				return true
+			}
+		}
+		return false
+	})
+	for _, s := range a.Threads {
+		if int(s.TGID) == os.Getpid() {
+			t.Errorf("our own thread %d was traced", s.TID)
+		}
+		if s.KernelTID == 0 {
+			t.Error("the idle task was traced")
+		}
+	}
+	if a.Drops.Switches == 0 || a.Drops.Missed != 0 {
+		t.Errorf("%+v", a.Drops)
+	}
+	// Where every task can be seen, every switch is.
+	if hidden := hiddenProcesses(t); len(hidden) == 0 && a.Drops.ChainBreaks != 0 {
+		t.Errorf("%d breaks of the chain in %d switches", a.Drops.ChainBreaks, a.Drops.Switches)
+	} else {
+		t.Logf("%d switches, %d breaks of the chain, hidden processes: %v", a.Drops.Switches, a.Drops.ChainBreaks, hidden)
+	}
+}
+
+// hiddenProcesses are those that /proc lists and no BPF iterator shows.
+func hiddenProcesses(t *testing.T) []int {
+	t.Helper()
+	s := openSource(t)
+	pids := listProc(t)
+	tasks, err := s.Pass(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range tasks {
+		delete(pids, int(tasks[i].TGID))
+	}
+	maps.DeleteFunc(pids, func(pid int, _ bool) bool { return unix.Kill(pid, 0) != nil })
+	var hidden []int
+	for pid := range pids {
+		hidden = append(hidden, pid)
+	}
+	return hidden
+}
+
+// collect runs Events until stop returns true, and what is left.
+func collect(t *testing.T, tr *Tracer, stop func([]Event, []Exit) bool) ([]Event, []Exit) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var events []Event
+	var exits []Exit
+	err := tr.Events(ctx, func(b Batch) {
+		events = append(events, b.Events...)
+		exits = append(exits, b.Exits...)
+		if stop(events, exits) {
+			cancel()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !stop(events, exits) {
+		t.Fatalf("%d events and %d exits, and not what was awaited", len(events), len(exits))
+	}
+	return events, exits
+}
+
+// TestExits: processes too short-lived for any reader of /proc.
+func TestExits(t *testing.T) {
+	const n = 30
+	h := startHelper(t, "storm", n)
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Descendants: true, Aggregates: true})
+	h.ask("")
+	_, exits := collect(t, tr, func(_ []Event, x []Exit) bool { return len(x) >= n })
+	if len(exits) != n {
+		t.Errorf("%d exits of %d", len(exits), n)
+	}
+	pids := map[uint32]bool{}
+	for i := range exits {
+		e := &exits[i]
+		pids[e.TGID] = true
+		code, signal, core := e.Status()
+		if code != 7 || signal != 0 || core || e.Comm() != "sh" || int(e.PPID) != h.pid || e.UID != uint32(os.Getuid()) {
+			t.Errorf("%+v %q", *e, e.Comm())
+		}
+		if e.Lifetime <= 0 || e.Lifetime > 20*time.Second || e.ExecNS == 0 || e.ExecNS > uint64(e.Lifetime) || e.Start == 0 {
+			t.Errorf("lived %v, ran %d ns, born %d", e.Lifetime, e.ExecNS, e.Start)
+		}
+	}
+	if len(pids) != n {
+		t.Errorf("%d different processes", len(pids))
+	}
+	a := aggregates(t, tr)
+	for pid := range pids {
+		if p := processOf(t, a, int(pid)); p.Exited != 1 || p.Live != 0 {
+			t.Errorf("process %d: %d living, %d exited", pid, p.Live, p.Exited)
+		}
+		if s := threadOf(t, a, uint64(pid)); s.State != Dead || !s.Born || s.Comm != "sh" {
+			t.Errorf("thread %d: %v, born %v, %q", pid, s.State, s.Born, s.Comm)
+		}
+	}
+	// Read again: the dead are remembered, and not counted twice.
+	b := aggregates(t, tr)
+	if x, y := threadOf(t, a, uint64(exits[0].TGID)), threadOf(t, b, uint64(exits[0].TGID)); x.Counts != y.Counts {
+		t.Errorf("a dead thread moved: %+v, %+v", *x, *y)
+	}
+}
+
+// TestKilled: the code of a process that a signal ended.
+func TestKilled(t *testing.T) {
+	h := startHelper(t, "threads", 4)
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Events: true})
+	if err := unix.Kill(h.pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	events, exits := collect(t, tr, func(_ []Event, x []Exit) bool { return len(x) > 0 })
+	if _, signal, _ := exits[0].Status(); signal != int(unix.SIGKILL) || len(exits) != 1 {
+		t.Errorf("%d exits, signal %d", len(exits), signal)
+	}
+	quits := 0
+	for _, e := range events {
+		if e.Kind == Quit {
+			quits++
+		}
+	}
+	if quits < 5 {
+		t.Errorf("%d threads exited", quits)
+	}
+}
+
+// TestDescendants: those that exist are found, at any depth, and those to come.
+func TestDescendants(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", `sh -c 'sh -c "sleep 600 & echo \$!; read x; sleep 0.01; sleep 600" ; true'; true`)
+	h := startCmd(t, cmd)
+	sleeper := h.numbers()[0]
+	cmd.Process.Release() // killed below with its children
+	t.Cleanup(func() { killTree(t, h.pid) })
+	outsider := startHelper(t, "pause")
+	outsider.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Descendants: true, Aggregates: true, Events: true})
+	a := aggregates(t, tr)
+	threadOf(t, a, sleeper)
+	if len(a.Processes) < 4 {
+		t.Errorf("%d processes in the tree", len(a.Processes))
+	}
+	for _, s := range a.Threads {
+		if int(s.TGID) == outsider.pid {
+			t.Error("a process outside the tree is traced")
+		}
+	}
+	fmt.Fprintln(h.in) // lets the innermost shell start another two
+	events, _ := collect(t, tr, func(e []Event, x []Exit) bool { return len(x) >= 1 && count(e, Exec) >= 2 })
+	if count(events, Fork) < 2 || count(events, New) < 2 {
+		t.Errorf("%d forks, %d new", count(events, Fork), count(events, New))
+	}
+	if a = aggregates(t, tr); len(a.Processes) < 6 {
+		t.Errorf("%d processes after two more", len(a.Processes))
+	}
+	// Everybody who was there is told first.
+	if seeds := count(events, Seed); seeds < 4 {
+		t.Errorf("%d seeds", seeds)
+	}
+}
+
+// killTree kills a process and what is below it.
+func killTree(t *testing.T, pid int) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		t.Log(err)
+	}
+	for _, c := range strings.Fields(string(b)) {
+		if n, err := strconv.Atoi(c); err == nil {
+			killTree(t, n)
+		}
+	}
+	_ = unix.Kill(pid, unix.SIGKILL)
+}
+
+func count(events []Event, k Kind) int {
+	n := 0
+	for _, e := range events {
+		if e.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// TestPingPong checks the events of two threads that do nothing but wake each
+// other against what the kernel counted.
+func TestPingPong(t *testing.T) {
+	const n = 3000
+	h := startHelper(t, "pingpong", n)
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Events: true, Aggregates: true, Pairs: true})
+	tids := make(chan []uint64, 1)
+	go func() { tids <- h.ask("") }()
+	var pair []uint64
+	events, _ := collect(t, tr, func([]Event, []Exit) bool {
+		select {
+		case pair = <-tids:
+		default:
+		}
+		return pair != nil
+	})
+	a := aggregates(t, tr)
+	for i, tid := range pair {
+		got := threadOf(t, a, tid)
+		c := tallyThread(t, events, uint32(tid), uint32(pair[1-i]))
+		t.Logf("thread %d: %+v", tid, c)
+		if got.State != Dead && tid != uint64(h.pid) { // the runtime keeps the main thread
+			t.Errorf("thread %d: %v", tid, got.State)
+		}
+		if uint64(c.out) != got.Voluntary+got.Involuntary {
+			t.Errorf("thread %d: %d events out, %d+%d counted", tid, c.out, got.Voluntary, got.Involuntary)
+		}
+		if c.out < n/2 || c.fromPartner < c.wakes*9/10 || c.twice > 0 {
+			t.Errorf("thread %d: %+v", tid, c)
+		}
+		if missed := c.out - c.in; missed < 0 || uint64(missed) != got.MissedIns {
+			t.Errorf("thread %d: %d out, %d in, %d missed", tid, c.out, c.in, got.MissedIns)
+		}
+	}
+	woke := uint64(0)
+	for _, p := range a.WakeUps {
+		if uint64(p.WhoTID) == pair[0] && uint64(p.WhomTID) == pair[1] {
+			woke = p.Count
+		}
+	}
+	if woke < n/2 {
+		t.Errorf("%d woke %d %d times", pair[0], pair[1], woke)
+	}
+	if d := a.Drops; d.Dropped != 0 || d.Emitted < uint64(len(events)) {
+		t.Errorf("%d events, %+v", len(events), d)
+	}
+}
+
+type tally struct {
+	in, out, wakes, fromPartner int
+	twice                       int // on a CPU without having left
+}
+
+// tallyThread counts the events of a thread and checks their order.
+func tallyThread(t *testing.T, events []Event, tid, partner uint32) tally {
+	t.Helper()
+	var c tally
+	on := false
+	last := uint64(0)
+	for _, e := range events {
+		if e.TID != tid || e.Kind == Seed {
+			continue
+		}
+		if e.TS < last {
+			t.Errorf("%v of thread %d is %d ns older than the event before", e.Kind, tid, last-e.TS)
+		}
+		last = e.TS
+		switch e.Kind {
+		case In:
+			if on {
+				c.twice++
+			}
+			c.in++
+			on = true
+		case Out:
+			c.out++
+			on = false
+		case Wake:
+			c.wakes++
+			if e.Other == partner {
+				c.fromPartner++
+			}
+		case New, Fork, Exec, Quit, Migrate, Seed:
+		}
+	}
+	return c
+}
+
+// TestEventLoss: a ring that is too small loses events and says how many.
+func TestEventLoss(t *testing.T) {
+	h := startHelper(t, "pingpong", 2000)
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Events: true, Aggregates: true, RingBytes: 4096})
+	tids := h.ask("") // nobody reads meanwhile
+	if err := tr.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := tr.Drops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, _ := collect(t, tr, func(e []Event, _ []Exit) bool { return uint64(len(e)) >= d.Emitted })
+	if uint64(len(events)) != d.Emitted {
+		t.Errorf("%d events read, %d emitted", len(events), d.Emitted)
+	}
+	if d.Dropped == 0 || !d.Lost() {
+		t.Fatalf("nothing lost: %+v", d)
+	}
+	a := aggregates(t, tr)
+	var produced uint64 // what the two threads alone must have produced
+	for _, tid := range tids {
+		s := threadOf(t, a, tid)
+		produced += 2*(s.Voluntary+s.Involuntary) - s.MissedIns + s.Wakes
+	}
+	if d.Emitted+d.Dropped < produced {
+		t.Errorf("%d emitted and %d dropped, %d produced", d.Emitted, d.Dropped, produced)
+	}
+	t.Logf("%d emitted, %d dropped, %d produced by the pair", d.Emitted, d.Dropped, produced)
+}
+
+// TestPreemptions: each involuntary switch has somebody who did it.
+func TestPreemptions(t *testing.T) {
+	var set unix.CPUSet
+	set.Set(runnableCPU(t))
+	pids := []int{}
+	for range 2 {
+		h := startHelper(t, "spin")
+		h.line()
+		if err := unix.SchedSetaffinity(h.pid, &set); err != nil {
+			t.Skip(err)
+		}
+		pids = append(pids, h.pid)
+	}
+	tr := startTracer(t, TracerOptions{Targets: pids, Aggregates: true, Pairs: true})
+	var a *Aggregates
+	eventually(t, "the two preempt each other", func() bool {
+		a = aggregates(t, tr)
+		n := 0
+		for _, p := range a.Preemptions {
+			if p.Count >= 5 && ((int(p.WhoTID) == pids[0] && int(p.WhomTID) == pids[1]) || (int(p.WhoTID) == pids[1] && int(p.WhomTID) == pids[0])) {
+				n++
+			}
+		}
+		return n == 2
+	})
+	if err := tr.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	a = aggregates(t, tr)
+	for _, pid := range pids {
+		var n uint64
+		for _, p := range a.Preemptions {
+			if int(p.WhomTID) == pid {
+				n += p.Count
+				if p.WhoComm == "" || p.WhomComm == "" {
+					t.Errorf("no name: %+v", p)
+				}
+			}
+		}
+		if s := threadOf(t, a, uint64(pid)); n != s.Involuntary {
+			t.Errorf("process %d: %d involuntary switches, %d preemptions", pid, s.Involuntary, n)
+		}
+	}
+	// Two on one CPU never run at the same moment.
+	if a.Parallelism > 1.05 || a.Parallelism <= 0 {
+		t.Errorf("parallelism %v of two threads on one CPU", a.Parallelism)
+	}
+}
+
+// TestMigrations: moves between CPUs are counted as the kernel counts them.
+func TestMigrations(t *testing.T) {
+	s := openSource(t)
+	h := startHelper(t, "hop", 40)
+	tid := h.numbers()[0]
+	moves := func() uint64 {
+		tasks, err := s.One(h.pid, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, task := range tasks {
+			if uint64(task.TID) == tid {
+				return task.Migrations
+			}
+		}
+		t.Fatal("no such thread")
+		return 0
+	}
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true, Events: true})
+	before := moves()
+	h.ask("")
+	asleep(t, h.pid, []uint64{tid})
+	got, want := threadOf(t, aggregates(t, tr), tid), moves()-before
+	if want == 0 {
+		t.Skip("one CPU only")
+	}
+	if got.Migrations != want {
+		t.Errorf("%d migrations, kernel says %d", got.Migrations, want)
+	}
+	if got.CPUs.Count() < 2 {
+		t.Errorf("ran on %v", got.CPUs)
+	}
+	n := uint64(0)
+	collect(t, tr, func(events []Event, _ []Exit) bool {
+		n = 0
+		for _, e := range events {
+			if e.Kind == Migrate && uint64(e.TID) == tid {
+				n++
+			}
+		}
+		return n >= want
+	})
+	if n != want {
+		t.Errorf("%d events, %d migrations", n, want)
+	}
+}
+
+// TestExecFromThread: a thread that is not the leader executes a program and
+// becomes the leader; its old number ends.
+func TestExecFromThread(t *testing.T) {
+	h := startHelper(t, "exec")
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true})
+	old := h.ask("")[0]
+	eventually(t, "the new program sleeps", func() bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", h.pid))
+		return err == nil && string(b) == "sleep\n"
+	})
+	asleep(t, h.pid, []uint64{uint64(h.pid)})
+	a := aggregates(t, tr)
+	if s := threadOf(t, a, uint64(h.pid)); s.Comm != "sleep" || s.State != Sleeping {
+		t.Errorf("leader: %q, %v", s.Comm, s.State)
+	}
+	if s := threadOf(t, a, old); s.State != Dead {
+		t.Errorf("old number: %v", s.State)
+	}
+}
+
+// TestTablesFull: what does not fit is counted.
+func TestTablesFull(t *testing.T) {
+	h := startHelper(t, "threads", 100)
+	h.line()
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true, MaxThreads: 4})
+	a := aggregates(t, tr)
+	// The kernel rounds the table up to what its CPUs keep in stock.
+	if len(a.Threads) >= 100 || a.Drops.ThreadsFull == 0 || !a.Drops.Lost() {
+		t.Errorf("%d threads, %+v", len(a.Threads), a.Drops)
+	}
+}
+
+func TestEventsEnd(t *testing.T) {
+	tr := newTracer(t, TracerOptions{Events: true})
+	if a := aggregates(t, tr); len(a.Threads) != 0 || a.Elapsed != 0 {
+		t.Errorf("before Start: %+v", a)
+	}
+	if err := tr.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.Start(); err == nil {
+		t.Error("started twice")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := tr.Events(ctx, func(Batch) {}); err != nil {
+		t.Errorf("ended by its context: %v", err)
+	}
+	ended := make(chan error)
+	running := make(chan struct{})
+	go func() {
+		first := true
+		ended <- tr.Events(context.Background(), func(Batch) {
+			if first {
+				close(running)
+				first = false
+			}
+		})
+	}()
+	<-running // the machine always switches
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		t.Errorf("ended by Close: %v", err)
+	}
+	_, err1 := tr.ReadAggregates()
+	_, err2 := tr.Drops()
+	for _, err := range []error{err1, err2, tr.Start(), tr.Events(context.Background(), nil)} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
+	if err := tr.Close(); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+}
