@@ -40,6 +40,13 @@ var helpers = map[string]func(args []string){
 	"spin":     helperSpin,
 }
 
+// A helper's main goroutine stays on the main thread, whose TID is the PID.
+func init() {
+	if os.Getenv(helperEnv) != "" {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if name, args, _ := strings.Cut(os.Getenv(helperEnv), " "); name != "" {
 		helpers[name](strings.Fields(args))
@@ -190,7 +197,6 @@ func helperNamed([]string) {
 // child is a plain fork (no shared memory) that only sleeps in a raw call, so
 // nothing of the runtime runs in it; it dies with its parent.
 func helperVfork([]string) {
-	runtime.LockOSThread()
 	fmt.Println(os.Getpid())
 	go func() {
 		untilEOF()
@@ -418,7 +424,6 @@ func helperStorm(args []string) {
 // its TID and what the kernel counted meanwhile.
 func helperHop(args []string) {
 	n, _ := strconv.Atoi(args[0])
-	runtime.LockOSThread()
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		panic(err)

@@ -10,15 +10,18 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Bits of task_rec.have: what this kernel, or this task, could supply. A field
  * whose bit is clear is unknown, not zero. Mirrored in task.go. */
-#define HAVE_MM (1 << 0)         /* rss, total_vm, hiwater_rss; exact from 6.2 to 6.5 only with HAVE_RSS_EXACT */
-#define HAVE_RSS_EXACT (1 << 1)  /* rss includes the per-CPU parts */
-#define HAVE_REGS (1 << 2)       /* user_sp, user_ip */
-#define HAVE_SCHED_INFO (1 << 3) /* run_delay, pcount, last_queued */
-#define HAVE_RQ_CLOCK (1 << 4)   /* rq_clock */
-#define HAVE_IO (1 << 5)         /* read_bytes, ..., and their sig_ sums */
-#define HAVE_SEQ (1 << 6)        /* seq */
-#define HAVE_DELAYS (1 << 7)     /* blkio_delay */
-#define HAVE_EXEC_ID (1 << 8)    /* exec_id */
+enum have {
+	HAVE_MM = 1 << 0,         /* rss, total_vm, hiwater_rss */
+	HAVE_RSS_EXACT = 1 << 1,  /* rss includes the per-CPU parts */
+	HAVE_REGS = 1 << 2,       /* user_sp, user_ip */
+	HAVE_SCHED_INFO = 1 << 3, /* run_delay, pcount, last_queued */
+	HAVE_RQ_CLOCK = 1 << 4,   /* rq_clock */
+	HAVE_IO = 1 << 5,         /* read_bytes, ..., and their sig_ sums */
+	HAVE_SEQ = 1 << 6,        /* seq */
+	HAVE_DELAYS = 1 << 7,     /* blkio_delay */
+	HAVE_EXEC_ID = 1 << 8,    /* exec_id */
+};
+const enum have *have_layout __attribute__((unused));
 
 /* Layout: 8-byte aligned, no padding, little-endian. Mirrored by Task in
  * task.go; TestLayout compares the two. */

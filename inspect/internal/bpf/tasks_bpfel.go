@@ -19,6 +19,7 @@ const (
 	tasksMapScratch    = "scratch"
 	tasksProgDumpTasks = "dump_tasks"
 	tasksVarExactRss   = "exact_rss"
+	tasksVarHaveLayout = "have_layout"
 	tasksVarNcpu       = "ncpu"
 	tasksVarPercpuOff  = "percpu_off"
 )
@@ -79,9 +80,10 @@ type tasksMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tasksVariableSpecs struct {
-	ExactRss  *ebpf.VariableSpec `ebpf:"exact_rss"`
-	Ncpu      *ebpf.VariableSpec `ebpf:"ncpu"`
-	PercpuOff *ebpf.VariableSpec `ebpf:"percpu_off"`
+	ExactRss   *ebpf.VariableSpec `ebpf:"exact_rss"`
+	HaveLayout *ebpf.VariableSpec `ebpf:"have_layout"`
+	Ncpu       *ebpf.VariableSpec `ebpf:"ncpu"`
+	PercpuOff  *ebpf.VariableSpec `ebpf:"percpu_off"`
 }
 
 // tasksObjects contains all objects after they have been loaded into the kernel.
@@ -117,9 +119,10 @@ func (m *tasksMaps) Close() error {
 //
 // It can be passed to loadTasksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tasksVariables struct {
-	ExactRss  *ebpf.Variable `ebpf:"exact_rss"`
-	Ncpu      *ebpf.Variable `ebpf:"ncpu"`
-	PercpuOff *ebpf.Variable `ebpf:"percpu_off"`
+	ExactRss   *ebpf.Variable `ebpf:"exact_rss"`
+	HaveLayout *ebpf.Variable `ebpf:"have_layout"`
+	Ncpu       *ebpf.Variable `ebpf:"ncpu"`
+	PercpuOff  *ebpf.Variable `ebpf:"percpu_off"`
 }
 
 // tasksPrograms contains all programs after they have been loaded into the kernel.

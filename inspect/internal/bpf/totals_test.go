@@ -29,7 +29,8 @@ func TestTotalsOfExited(t *testing.T) {
 	between("involuntary", got.Involuntary, before[1], after[1])
 	between("voluntary, summed over a pass", fallback.Voluntary, before[0], after[0])
 	between("involuntary, summed over a pass", fallback.Involuntary, before[1], after[1])
-	if got.ExitedVoluntary < 50*100 {
+	// On a busy machine some of the short sleeps are over before they begin.
+	if got.ExitedVoluntary < 50*100*8/10 {
 		t.Errorf("exited threads: %d voluntary switches, they slept 5000 times", got.ExitedVoluntary)
 	}
 	if live := got.Voluntary - got.ExitedVoluntary; live > got.ExitedVoluntary {

@@ -12,7 +12,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* --- what is traced ------------------------------------------------------ */
 
-enum { MODE_ALL, MODE_ONE, MODE_SET };
+enum trace_mode { MODE_ALL, MODE_ONE, MODE_SET };
 
 /* Set before loading. */
 volatile const u32 mode = MODE_ALL;
@@ -30,20 +30,20 @@ volatile u32 ns_level = 0;  /* the reader's PID namespace: its depth ... */
 volatile u32 ns_inum = 0;   /* ... and number; 0, 0 is the initial one */
 
 /* Steps of the seed program, set by Go before each pass. */
-enum { SEED_IDENTIFY, SEED_ROOT, SEED_TREE, SEED_THREADS };
-volatile u32 seed_step = 0;
+enum seed_step { SEED_IDENTIFY, SEED_ROOT, SEED_TREE, SEED_THREADS };
+volatile u32 step = 0;
 volatile u32 seed_root = 0; /* SEED_ROOT: the process looked for, as the reader numbers it */
 volatile u32 seed_found = 0;
 
 /* --- the event ------------------------------------------------------------ */
 
-enum {
+enum event_kind {
 	EV_OUT = 1, EV_IN, EV_WAKE, EV_NEW, EV_FORK, EV_EXEC, EV_EXIT, EV_MIGRATE, EV_SEED,
 	EV_KINDS = 16,
 };
 
 /* Classes of task state; prev_state itself needs 16 bits. */
-enum { ST_UNKNOWN, ST_RUN, ST_READY, ST_SLEEP, ST_DISK, ST_STOPPED, ST_DEAD, ST_CLASSES = 8 };
+enum state_class { ST_UNKNOWN, ST_RUN, ST_READY, ST_SLEEP, ST_DISK, ST_STOPPED, ST_DEAD, ST_CLASSES = 8 };
 
 /* Mirrored by Event in tracer_types.go. */
 struct event {
@@ -60,10 +60,6 @@ struct exit_rec {
 	u32 tgid, ppid, code, uid;
 	char comm[TASK_COMM_LEN];
 };
-
-/* Keep the layouts in the object's type information, for TestLayout. */
-const struct event *event_layout __attribute__((unused));
-const struct exit_rec *exit_layout __attribute__((unused));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -126,11 +122,13 @@ struct agg {
 	u64 seq_begin;
 };
 
-#define AGG_WOKEN 1     /* ready because of a wake-up, not of a preemption */
-#define AGG_SEEDED 2    /* known from the pass at the start */
-#define AGG_BORN 4      /* seen from its birth */
-#define AGG_DEAD 8      /* has left the CPU for the last time */
-#define AGG_MORE_CPUS 16 /* ran on CPUs beyond the mask */
+enum agg_flag {
+	AGG_WOKEN = 1,      /* ready because of a wake-up, not of a preemption */
+	AGG_SEEDED = 2,     /* known from the pass at the start */
+	AGG_BORN = 4,       /* seen from its birth */
+	AGG_DEAD = 8,       /* has left the CPU for the last time */
+	AGG_MORE_CPUS = 16, /* ran on CPUs beyond the mask */
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -148,7 +146,7 @@ struct {
 	__type(value, u32);
 } tgids SEC(".maps");
 
-enum { PAIR_PREEMPT, PAIR_WAKE };
+enum pair_kind { PAIR_PREEMPT, PAIR_WAKE };
 
 /* Who did it to whom. Mirrored by pairKey and pairRec in tracer_types.go. */
 struct pair_key {
@@ -190,6 +188,17 @@ struct {
 	__type(key, u32);
 	__type(value, struct agg);
 } seed_agg SEC(".maps");
+
+/* Keep these in the object's type information, where the tests compare them
+ * with their Go mirrors. */
+const struct event *event_layout __attribute__((unused));
+const struct exit_rec *exit_layout __attribute__((unused));
+const enum trace_mode *mode_layout __attribute__((unused));
+const enum seed_step *seed_layout __attribute__((unused));
+const enum event_kind *kind_layout __attribute__((unused));
+const enum state_class *class_layout __attribute__((unused));
+const enum pair_kind *pair_layout __attribute__((unused));
+const enum agg_flag *flag_layout __attribute__((unused));
 
 /* --- helpers -------------------------------------------------------------- */
 
@@ -930,15 +939,15 @@ int seed(struct bpf_iter__task *ctx)
 
 	if (!t)
 		return 0;
-	if (seed_step == SEED_IDENTIFY) {
+	if (step == SEED_IDENTIFY) {
 		seed_identify();
 		return 0;
 	}
-	if (seed_step == SEED_ROOT) {
+	if (step == SEED_ROOT) {
 		seed_add_root(t);
 		return 0;
 	}
-	if (seed_step == SEED_TREE) {
+	if (step == SEED_TREE) {
 		seed_descendant(t);
 		return 0;
 	}

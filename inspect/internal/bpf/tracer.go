@@ -314,7 +314,7 @@ func (t *Tracer) seedLiving() error {
 
 // seed runs the seed program over the tasks of a filter.
 func (t *Tracer) seed(step uint32, filter iterFilter) (found bool, err error) {
-	if err := errors.Join(t.set(tracerVarSeedStep, step), t.set(tracerVarSeedFound, 0)); err != nil {
+	if err := errors.Join(t.set(tracerVarStep, step), t.set(tracerVarSeedFound, 0)); err != nil {
 		return false, err
 	}
 	// The program writes nothing; reading is what makes it run.

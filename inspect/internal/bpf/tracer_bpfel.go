@@ -33,21 +33,27 @@ const (
 	tracerProgOnWakeupNew = "on_wakeup_new"
 	tracerProgOnWaking    = "on_waking"
 	tracerProgSeed        = "seed"
+	tracerVarClassLayout  = "class_layout"
 	tracerVarDoAggregates = "do_aggregates"
 	tracerVarDoEvents     = "do_events"
 	tracerVarDoPairs      = "do_pairs"
 	tracerVarEnabled      = "enabled"
 	tracerVarEventLayout  = "event_layout"
 	tracerVarExitLayout   = "exit_layout"
+	tracerVarFlagLayout   = "flag_layout"
 	tracerVarFollow       = "follow"
+	tracerVarKindLayout   = "kind_layout"
 	tracerVarMode         = "mode"
+	tracerVarModeLayout   = "mode_layout"
 	tracerVarNoAgg        = "no_agg"
 	tracerVarNsInum       = "ns_inum"
 	tracerVarNsLevel      = "ns_level"
+	tracerVarPairLayout   = "pair_layout"
 	tracerVarSeedFound    = "seed_found"
+	tracerVarSeedLayout   = "seed_layout"
 	tracerVarSeedRoot     = "seed_root"
-	tracerVarSeedStep     = "seed_step"
 	tracerVarSelfTgid     = "self_tgid"
+	tracerVarStep         = "step"
 	tracerVarTarget       = "target"
 	tracerVarWatermark    = "watermark"
 )
@@ -123,21 +129,27 @@ type tracerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tracerVariableSpecs struct {
+	ClassLayout  *ebpf.VariableSpec `ebpf:"class_layout"`
 	DoAggregates *ebpf.VariableSpec `ebpf:"do_aggregates"`
 	DoEvents     *ebpf.VariableSpec `ebpf:"do_events"`
 	DoPairs      *ebpf.VariableSpec `ebpf:"do_pairs"`
 	Enabled      *ebpf.VariableSpec `ebpf:"enabled"`
 	EventLayout  *ebpf.VariableSpec `ebpf:"event_layout"`
 	ExitLayout   *ebpf.VariableSpec `ebpf:"exit_layout"`
+	FlagLayout   *ebpf.VariableSpec `ebpf:"flag_layout"`
 	Follow       *ebpf.VariableSpec `ebpf:"follow"`
+	KindLayout   *ebpf.VariableSpec `ebpf:"kind_layout"`
 	Mode         *ebpf.VariableSpec `ebpf:"mode"`
+	ModeLayout   *ebpf.VariableSpec `ebpf:"mode_layout"`
 	NoAgg        *ebpf.VariableSpec `ebpf:"no_agg"`
 	NsInum       *ebpf.VariableSpec `ebpf:"ns_inum"`
 	NsLevel      *ebpf.VariableSpec `ebpf:"ns_level"`
+	PairLayout   *ebpf.VariableSpec `ebpf:"pair_layout"`
 	SeedFound    *ebpf.VariableSpec `ebpf:"seed_found"`
+	SeedLayout   *ebpf.VariableSpec `ebpf:"seed_layout"`
 	SeedRoot     *ebpf.VariableSpec `ebpf:"seed_root"`
-	SeedStep     *ebpf.VariableSpec `ebpf:"seed_step"`
 	SelfTgid     *ebpf.VariableSpec `ebpf:"self_tgid"`
+	Step         *ebpf.VariableSpec `ebpf:"step"`
 	Target       *ebpf.VariableSpec `ebpf:"target"`
 	Watermark    *ebpf.VariableSpec `ebpf:"watermark"`
 }
@@ -187,21 +199,27 @@ func (m *tracerMaps) Close() error {
 //
 // It can be passed to loadTracerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tracerVariables struct {
+	ClassLayout  *ebpf.Variable `ebpf:"class_layout"`
 	DoAggregates *ebpf.Variable `ebpf:"do_aggregates"`
 	DoEvents     *ebpf.Variable `ebpf:"do_events"`
 	DoPairs      *ebpf.Variable `ebpf:"do_pairs"`
 	Enabled      *ebpf.Variable `ebpf:"enabled"`
 	EventLayout  *ebpf.Variable `ebpf:"event_layout"`
 	ExitLayout   *ebpf.Variable `ebpf:"exit_layout"`
+	FlagLayout   *ebpf.Variable `ebpf:"flag_layout"`
 	Follow       *ebpf.Variable `ebpf:"follow"`
+	KindLayout   *ebpf.Variable `ebpf:"kind_layout"`
 	Mode         *ebpf.Variable `ebpf:"mode"`
+	ModeLayout   *ebpf.Variable `ebpf:"mode_layout"`
 	NoAgg        *ebpf.Variable `ebpf:"no_agg"`
 	NsInum       *ebpf.Variable `ebpf:"ns_inum"`
 	NsLevel      *ebpf.Variable `ebpf:"ns_level"`
+	PairLayout   *ebpf.Variable `ebpf:"pair_layout"`
 	SeedFound    *ebpf.Variable `ebpf:"seed_found"`
+	SeedLayout   *ebpf.Variable `ebpf:"seed_layout"`
 	SeedRoot     *ebpf.Variable `ebpf:"seed_root"`
-	SeedStep     *ebpf.Variable `ebpf:"seed_step"`
 	SelfTgid     *ebpf.Variable `ebpf:"self_tgid"`
+	Step         *ebpf.Variable `ebpf:"step"`
 	Target       *ebpf.Variable `ebpf:"target"`
 	Watermark    *ebpf.Variable `ebpf:"watermark"`
 }
