@@ -35,7 +35,8 @@ type Conn struct {
 	fd     int
 	family uint16
 	seq    uint32
-	buf    []byte
+	buf    []byte // answers
+	out    []byte // requests of a batch
 }
 
 // Sizes and offsets of netlink messages, in bytes (netlink.h, genetlink.h).

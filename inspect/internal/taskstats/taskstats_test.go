@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func open(t *testing.T) *Conn {
+func open(t testing.TB) *Conn {
 	t.Helper()
 	c, err := Open()
 	if err != nil {
