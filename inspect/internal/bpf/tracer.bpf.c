@@ -20,7 +20,7 @@ volatile const u32 follow = 0; /* MODE_SET: descendants too */
 volatile const u32 do_aggregates = 0;
 volatile const u32 do_events = 0;
 volatile const u32 do_pairs = 0;
-volatile const u32 watermark = 65536; /* bytes in the ring that wake the reader */
+volatile const u32 watermark = 65536; /* bytes in the ring that wake the reader; a power of two */
 
 /* Set while running. */
 volatile u32 enabled = 0;   /* programs attach one by one; this starts them all at once */
@@ -227,7 +227,7 @@ static __always_inline bool wanted(struct task_struct *t)
  * times dearer, and these paths are rare. */
 
 /* The number of p as the reader's PID namespace has it. */
-static __always_inline u32 seen_number(struct pid *p, u32 level)
+static __noinline u32 seen_number(struct pid *p, u32 level)
 {
 	struct pid_namespace *ns = NULL;
 	struct upid *u;
@@ -287,11 +287,26 @@ static __always_inline u8 class_of(u32 state)
 	return ST_SLEEP;
 }
 
+/* How to hand over a record. Waking the reader for each event would triple the
+ * price of a switch, and so would waking it for each one beyond the watermark
+ * when it is late: it is woken by the few that cross a multiple of it. The
+ * window is some events wide, so that events of several CPUs cannot all jump
+ * over it; and the reader looks now and then anyway. */
+#define WAKE_WINDOW 256
+
+static __always_inline u64 how_to_submit(void)
+{
+	u64 filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	if (filled >= watermark && (filled & (watermark - 1)) < WAKE_WINDOW)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline void emit(struct cpu_state *cs, u32 kind, u8 state, u32 tid, u32 tgid, u32 other,
 				 u32 cpu, u64 now)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	u64 how = BPF_RB_NO_WAKEUP;
 
 	if (!e) {
 		cs->dropped[kind]++;
@@ -304,10 +319,7 @@ static __always_inline void emit(struct cpu_state *cs, u32 kind, u8 state, u32 t
 	e->cpu = cpu;
 	e->kind = kind;
 	e->state = state;
-	/* Waking the reader for each event would triple the price of a switch. */
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= watermark)
-		how = BPF_RB_FORCE_WAKEUP;
-	bpf_ringbuf_submit(e, how);
+	bpf_ringbuf_submit(e, how_to_submit());
 	cs->emitted[kind]++;
 }
 
@@ -390,8 +402,8 @@ static __noinline struct agg *get_agg(struct task_struct *t, struct cpu_state *c
 	return v;
 }
 
-static __always_inline void count_pair(struct cpu_state *cs, u32 kind, struct task_struct *who,
-				       struct task_struct *whom)
+static __noinline int count_pair(struct cpu_state *cs, u32 kind, struct task_struct *who,
+				 struct task_struct *whom)
 {
 	struct pair_key k = { .kind = kind, .who = who->pid, .whom = whom->pid };
 	struct pair *p = bpf_map_lookup_elem(&pairs, &k);
@@ -399,7 +411,7 @@ static __always_inline void count_pair(struct cpu_state *cs, u32 kind, struct ta
 
 	if (p) {
 		__sync_fetch_and_add(&p->count, 1);
-		return;
+		return 0;
 	}
 	n.count = 1;
 	n.who_tid = seen_tid(who);
@@ -409,12 +421,13 @@ static __always_inline void count_pair(struct cpu_state *cs, u32 kind, struct ta
 	bpf_probe_read_kernel(n.who_comm, sizeof(n.who_comm), who->comm);
 	bpf_probe_read_kernel(n.whom_comm, sizeof(n.whom_comm), whom->comm);
 	if (!bpf_map_update_elem(&pairs, &k, &n, BPF_NOEXIST))
-		return;
+		return 0;
 	p = bpf_map_lookup_elem(&pairs, &k);
 	if (p)
 		__sync_fetch_and_add(&p->count, 1);
 	else
 		cs->no_pair[kind & 1]++;
+	return 0;
 }
 
 /* --- programs ------------------------------------------------------------- */
@@ -809,8 +822,7 @@ static __always_inline void emit_exit(struct cpu_state *cs, struct task_struct *
 								: BPF_CORE_READ(leader, exit_code);
 	e->uid = BPF_CORE_READ(p, cred, uid.val);
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm);
-	bpf_ringbuf_submit(e, bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= watermark ?
-			   BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, how_to_submit());
 	cs->exits_emitted++;
 }
 
