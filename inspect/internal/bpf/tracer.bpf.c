@@ -110,7 +110,9 @@ struct agg {
 	u64 start; /* start_boottime: which thread of this number it is */
 	u64 nvcsw, nivcsw, wakes, migrations;
 	u64 exec; /* sum_exec_runtime when it last left or entered a CPU */
+	u64 delay; /* sched_info.run_delay when it last left a CPU */
 	u64 missed_in; /* times it left a CPU without having been seen to enter it */
+	u64 missed_wake; /* times it ran again without having been seen to wake up */
 	u64 lat_count, lat_sum, lat_max;
 	u64 cpus[CPU_WORDS]; /* CPUs it ran on, bit by bit */
 	u32 hist[HIST];      /* wake-up latency: [i] counts 2^i <= ns < 2^(i+1) */
@@ -118,6 +120,8 @@ struct agg {
 	u32 ktgid;
 	u16 cpu;
 	u8 state, flags;
+	u8 slept; /* the state it was in before, with AGG_NO_WAKE */
+	u8 pad[7];
 	char comm[TASK_COMM_LEN];
 	u64 seq_begin;
 };
@@ -128,6 +132,7 @@ enum agg_flag {
 	AGG_BORN = 4,       /* seen from its birth */
 	AGG_DEAD = 8,       /* has left the CPU for the last time */
 	AGG_MORE_CPUS = 16, /* ran on CPUs beyond the mask */
+	AGG_NO_WAKE = 32,   /* got its CPU without having been seen to wake up */
 };
 
 struct {
@@ -352,8 +357,15 @@ static __always_inline void reset_agg(struct agg *v)
 	for (i = 0; i < HIST; i++)
 		v->hist[i] = 0;
 	v->since = v->nvcsw = v->nivcsw = v->wakes = v->migrations = 0;
-	v->lat_count = v->lat_sum = v->lat_max = v->missed_in = 0;
+	v->lat_count = v->lat_sum = v->lat_max = v->missed_in = v->missed_wake = 0;
 	v->state = v->flags = 0;
+}
+
+static __always_inline u64 run_delay(struct task_struct *t)
+{
+	if (bpf_core_field_exists(t->sched_info.run_delay))
+		return t->sched_info.run_delay;
+	return 0;
 }
 
 static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 now)
@@ -361,6 +373,7 @@ static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 n
 	v->first = v->since = now;
 	v->start = t->start_boottime;
 	v->exec = t->se.sum_exec_runtime;
+	v->delay = run_delay(t);
 	v->tid = seen_tid(t);
 	v->tgid = seen_tgid(t);
 	v->ktgid = t->tgid;
@@ -432,6 +445,16 @@ static __noinline int count_pair(struct cpu_state *cs, u32 kind, struct task_str
 
 /* --- programs ------------------------------------------------------------- */
 
+/* The thread has a CPU, and was blocked as far as we know: its wake-up was not
+ * shown to us. What it waited since is known when it leaves the CPU. */
+static __always_inline void note_no_wake(struct agg *v)
+{
+	if (v->state != ST_SLEEP && v->state != ST_DISK && v->state != ST_STOPPED)
+		return;
+	v->slept = v->state;
+	v->flags |= AGG_NO_WAKE;
+}
+
 /* The thread leaves a CPU that it was not seen to enter: the kernel did not run
  * the program for that switch. How long it ran is in its CPU time. */
 static __always_inline void repair_in(struct agg *v, struct task_struct *t, u64 now)
@@ -443,8 +466,24 @@ static __always_inline void repair_in(struct agg *v, struct task_struct *t, u64 
 	if (ran > now - v->since)
 		ran = now - v->since;
 	account(v, now - ran);
+	note_no_wake(v);
 	v->state = ST_RUN;
 	v->missed_in++;
+}
+
+/* The thread slept, by all we saw, but the kernel has booked a wait for a CPU
+ * since: that part of the sleep was spent ready. */
+static __always_inline void repair_wake(struct agg *v, u64 delay)
+{
+	u64 waited = delay - v->delay;
+	u32 from = v->slept & (ST_CLASSES - 1);
+
+	if (waited > v->ns[from])
+		waited = v->ns[from];
+	v->ns[from] -= waited;
+	v->ns[ST_READY] += waited;
+	v->missed_wake++;
+	v->flags &= ~AGG_NO_WAKE;
 }
 
 static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *prev, u32 next_tid, u8 state,
@@ -457,7 +496,10 @@ static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *
 			open_agg(v);
 			if (v->state != ST_RUN)
 				repair_in(v, prev, now);
+			if (v->flags & AGG_NO_WAKE)
+				repair_wake(v, run_delay(prev));
 			v->exec = prev->se.sum_exec_runtime;
+			v->delay = run_delay(prev);
 			enter(v, state, now);
 			v->flags &= ~AGG_WOKEN;
 			if (state == ST_READY)
@@ -500,6 +542,7 @@ static __always_inline void enter_cpu(struct cpu_state *cs, struct task_struct *
 			if (v->state == ST_READY && (v->flags & AGG_WOKEN))
 				count_latency(v, now);
 			v->flags &= ~AGG_WOKEN;
+			note_no_wake(v);
 			enter(v, ST_RUN, now);
 			v->exec = cs->in_exec;
 			v->cpu = cpu;

@@ -124,9 +124,9 @@ func (r *aggRec) stats(key uint32, now uint64, boot int64) ThreadStats {
 			Run: duration(ns[Running]), Ready: duration(ns[Ready]), Sleep: duration(ns[Sleeping]),
 			Disk: duration(ns[Disk]), Stopped: duration(ns[Stopped]), Unknown: duration(ns[Unknown]),
 			Voluntary: r.NVCSw, Involuntary: r.NIvCSw, Wakes: r.Wakes, Migrations: r.Migrations,
-			MissedIns: r.MissedIn,
-			Latency:   Latency{Count: r.LatCount, Sum: duration(r.LatSum), Max: duration(r.LatMax)},
-			CPUs:      CPUSet{Bits: r.CPUs, More: r.Flags&aggMoreCPUs != 0},
+			MissedIns: r.MissedIn, MissedWakes: r.MissedWake,
+			Latency: Latency{Count: r.LatCount, Sum: duration(r.LatSum), Max: duration(r.LatMax)},
+			CPUs:    CPUSet{Bits: r.CPUs, More: r.Flags&aggMoreCPUs != 0},
 		},
 	}
 	for i, n := range r.Hist {

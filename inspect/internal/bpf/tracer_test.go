@@ -95,6 +95,21 @@ func allCounts(t *testing.T, pid int) map[uint64]kernelCounts {
 	return all
 }
 
+// stolen is how long the hypervisor ran something else although we had work,
+// over all CPUs, in steps of 10 ms.
+func stolen(t *testing.T) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseUint(strings.Fields(string(b))[8], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return duration(n * nsPerTick)
+}
+
 // near: within a share and an absolute amount.
 func near(got, want time.Duration, share float64, abs time.Duration) bool {
 	return math.Abs(float64(got-want)) <= share*float64(want)+float64(abs)
@@ -103,8 +118,9 @@ func near(got, want time.Duration, share float64, abs time.Duration) bool {
 // TestBursts traces threads from their birth and compares the sums with the
 // kernel's own accounting once they sleep.
 func TestBursts(t *testing.T) {
-	h := startHelper(t, "bursts", 5, 200)
+	h := startHelper(t, "bursts", 5, 400)
 	h.line()
+	stolenBefore := stolen(t)
 	// The runtime may use threads that it has already: what they did before
 	// does not count.
 	before := allCounts(t, h.pid)
@@ -117,8 +133,8 @@ func TestBursts(t *testing.T) {
 		got, want := threadOf(t, a, tid), readCounts(t, h.pid, tid)
 		_, old := before[tid]
 		least, want := want.since(after[tid]), want.since(before[tid]) // Start lies between the two
-		t.Logf("thread %d: run %v ready %v sleep %v, %d+%d switches, %d missed; kernel %+v", tid, got.Run, got.Ready,
-			got.Sleep, got.Voluntary, got.Involuntary, got.MissedIns, want)
+		t.Logf("thread %d: run %v ready %v sleep %v, %d+%d switches, missed %d in and %d wakes; kernel %+v", tid, got.Run,
+			got.Ready, got.Sleep, got.Voluntary, got.Involuntary, got.MissedIns, got.MissedWakes, want)
 		if got.Born == old || (got.Seeded && !old) || got.State != Sleeping {
 			t.Errorf("thread %d: born %v seeded %v %v", tid, got.Born, got.Seeded, got.State)
 		}
@@ -127,10 +143,13 @@ func TestBursts(t *testing.T) {
 				t.Errorf("thread %d: %s %d, kernel says %d to %d (±%d)", tid, what, v, lo, hi, slack)
 			}
 		}
-		within("ran", uint64(got.Run), least.run, want.run, duration(want.run)*3/100+2*time.Millisecond)
-		// A wake-up or a switch that the kernel kept from us hides a wait.
-		within("ready", uint64(got.Ready), least.ready, want.ready,
-			duration(want.ready)/20+2*time.Millisecond+5*time.Millisecond*time.Duration(got.MissedIns))
+		within("ran or ready", uint64(got.Run+got.Ready), least.run+least.ready, want.run+want.ready,
+			duration(want.run+want.ready)/50+2*time.Millisecond)
+		// Where one ends and the other begins the two of us take the time one
+		// after the other, and a hypervisor may stop the CPU in between.
+		steal := stolen(t) - stolenBefore + 10*time.Millisecond
+		within("ran", uint64(got.Run), least.run, want.run, duration(want.run)*3/100+steal)
+		within("ready", uint64(got.Ready), least.ready, want.ready, duration(want.ready)/20+steal)
 		within("switches", got.Voluntary+got.Involuntary, least.vol+least.invol, want.vol+want.invol, 0)
 		within("voluntary", got.Voluntary, least.vol, want.vol, 2)
 		total := got.Run + got.Ready + got.Sleep + got.Disk + got.Stopped + got.Unknown

@@ -112,8 +112,11 @@ type Counts struct {
 	// the kernel did not run the program (see Drops.ChainBreaks). Its run time
 	// was then taken from its CPU time; the wake-up latency is lost.
 	MissedIns uint64
-	Latency   Latency
-	CPUs      CPUSet // where it ran
+	// MissedWakes: it ran without having been seen to wake up. How long it had
+	// been ready was then taken from what the kernel booked.
+	MissedWakes uint64
+	Latency     Latency
+	CPUs        CPUSet // where it ran
 }
 
 // Latency is the time from wake-up to running.
@@ -195,6 +198,7 @@ func (c *Counts) Add(b *Counts) {
 	c.Wakes += b.Wakes
 	c.Migrations += b.Migrations
 	c.MissedIns += b.MissedIns
+	c.MissedWakes += b.MissedWakes
 	c.Latency.Count += b.Latency.Count
 	c.Latency.Sum += b.Latency.Sum
 	c.Latency.Max = max(c.Latency.Max, b.Latency.Max)
@@ -298,13 +302,15 @@ type aggRec struct {
 	Since, First, Start      uint64
 	NVCSw, NIvCSw            uint64
 	Wakes, Migrations        uint64
-	Exec, MissedIn           uint64
+	Exec, Delay              uint64
+	MissedIn, MissedWake     uint64
 	LatCount, LatSum, LatMax uint64
 	CPUs                     [cpuWords]uint64
 	Hist                     [32]uint32
 	TID, TGID, KTGID         uint32
 	CPU                      uint16
-	State, Flags             uint8
+	State, Flags, Slept      uint8
+	Pad                      [7]uint8
 	Comm                     [16]byte
 	SeqBegin                 uint64
 }
@@ -316,6 +322,7 @@ const (
 	aggBorn
 	aggDead
 	aggMoreCPUs
+	aggNoWake
 )
 
 type pairKey struct{ Kind, Who, Whom uint32 }
