@@ -161,9 +161,11 @@ func TestSum(t *testing.T) {
 	if got := none.Totals(); got != (ProcessTotals{}) || none.Memory() != nil {
 		t.Errorf("empty sum: %+v", got)
 	}
-	leader := Task{TGID: 5, TID: 5, NrThreads: 2, Seq: 8, Have: HaveSeq | HaveIO, NVCSw: 10, NIvCSw: 1, SumExec: 100,
+	leader := Task{
+		TGID: 5, TID: 5, NrThreads: 2, Seq: 8, Have: HaveSeq | HaveIO, NVCSw: 10, NIvCSw: 1, SumExec: 100,
 		UTime: 30, STime: 10, RunDelay: 4, PCount: 11, MinFlt: 3, RChar: 1,
-		SigNVCSw: 100, SigNIvCSw: 50, SigSumExec: 300, SigUTime: 60, SigRChar: 7, SigMinFlt: 1}
+		SigNVCSw: 100, SigNIvCSw: 50, SigSumExec: 300, SigUTime: 60, SigRChar: 7, SigMinFlt: 1,
+	}
 	worker := leader
 	worker.TID, worker.Have = 6, HaveSeq|HaveMM
 	sum := func(tasks ...Task) ProcessTotals {
@@ -174,8 +176,10 @@ func TestSum(t *testing.T) {
 		return s.Totals()
 	}
 	got := sum(leader, worker)
-	want := ProcessTotals{TGID: 5, Threads: 2, UserNS: 429, SystemNS: 71, ExecNS: 500, Voluntary: 120, Involuntary: 52,
-		MinorFaults: 7, IO: IO{RChar: 9}, ReadyNS: 8, Slices: 22, Settled: true}
+	want := ProcessTotals{
+		TGID: 5, Threads: 2, UserNS: 429, SystemNS: 71, ExecNS: 500, Voluntary: 120, Involuntary: 52,
+		MinorFaults: 7, IO: IO{RChar: 9}, ReadyNS: 8, Slices: 22, Settled: true,
+	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -126,8 +126,10 @@ func TestParseBoottimeOffset(t *testing.T) {
 }
 
 func TestCompareSelf(t *testing.T) {
-	good := Task{TGID: uint32(unix.Getpid()), PPID: 3, Start: 70_000_000, NVCSw: 5,
-		UID: uint32(unix.Getuid()), EUID: uint32(unix.Geteuid())}
+	good := Task{
+		TGID: uint32(unix.Getpid()), PPID: 3, Start: 70_000_000, NVCSw: 5,
+		UID: uint32(unix.Getuid()), EUID: uint32(unix.Geteuid()),
+	}
 	facts := selfFacts{ppid: 3, startTicks: 7, voluntary: 5}
 	if err := compareSelf("x", &good, facts, facts); err != nil {
 		t.Error(err)

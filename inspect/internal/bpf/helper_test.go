@@ -506,9 +506,12 @@ func helperSpin([]string) {
 		untilEOF()
 		os.Exit(0)
 	}()
-	for {
+	for n := 0; ; n++ {
+		spun = n
 	}
 }
+
+var spun int
 
 // --- whether BPF must work here --------------------------------------------
 

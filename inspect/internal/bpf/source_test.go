@@ -221,7 +221,7 @@ func TestExactRSS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(a) != len(b) || a[0].RSS != b[0].RSS {
+		if len(a) != len(b) || a[0].RSS != b[0].RSS || moved(&a[0], &b[0]) {
 			continue
 		}
 		if a[0].Have&HaveRSSExact == 0 {

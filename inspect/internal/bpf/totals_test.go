@@ -151,10 +151,14 @@ func TestTotalsAll(t *testing.T) {
 }
 
 func TestTotalRecord(t *testing.T) {
-	r := totalRec{tgid: 4, threads: 2, start: 100, volAlive: 1, involAlive: 2, execAlive: 3,
-		volDead: 10, involDead: 20, execDead: 30, seq0: 6, seq1: 6}
-	want := SwitchTotals{TGID: 4, Threads: 2, Start: 93, Voluntary: 11, Involuntary: 22, ExecNS: 33,
-		ExitedVoluntary: 10, ExitedInvoluntary: 20, Settled: true}
+	r := totalRec{
+		tgid: 4, threads: 2, start: 100, volAlive: 1, involAlive: 2, execAlive: 3,
+		volDead: 10, involDead: 20, execDead: 30, seq0: 6, seq1: 6,
+	}
+	want := SwitchTotals{
+		TGID: 4, Threads: 2, Start: 93, Voluntary: 11, Involuntary: 22, ExecNS: 33,
+		ExitedVoluntary: 10, ExitedInvoluntary: 20, Settled: true,
+	}
 	if got := r.totals(-7); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

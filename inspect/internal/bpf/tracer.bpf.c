@@ -869,20 +869,13 @@ static __always_inline void emit_exit(struct cpu_state *cs, struct task_struct *
 	cs->exits_emitted++;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *p)
+static __always_inline int handle_exit(struct task_struct *p, bool last)
 {
-	struct cpu_state *cs;
-	bool last;
-	u64 now;
+	struct cpu_state *cs = this_cpu();
+	u64 now = bpf_ktime_get_ns();
 
-	if (!enabled || !wanted(p))
-		return 0;
-	cs = this_cpu();
 	if (!cs)
 		return 0;
-	now = bpf_ktime_get_ns();
-	last = BPF_CORE_READ(p, signal, live.counter) == 0;
 	if (do_aggregates) {
 		struct agg *v = get_agg(p, cs, EV_EXIT, now);
 
@@ -900,6 +893,44 @@ int BPF_PROG(on_exit, struct task_struct *p)
 		bpf_map_update_elem(&tgids, &tgid, &pid, BPF_EXIST);
 	}
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *p, bool group_dead)
+{
+	if (!enabled || !wanted(p))
+		return 0;
+	return handle_exit(p, group_dead);
+}
+
+/* Births of the processes that ended last, by tgid. */
+#define ENDED 4096
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDED);
+	__type(key, u32);
+	__type(value, u64);
+} ended SEC(".maps");
+
+/* < 6.16: the tracepoint does not say who is the last. When nobody is left, all
+ * threads that are ending at the same moment see that; the first one counts. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit_old, struct task_struct *p)
+{
+	u32 slot = p->tgid & (ENDED - 1);
+	bool last = 0;
+	u64 *seen;
+
+	if (!enabled || !wanted(p))
+		return 0;
+	seen = bpf_map_lookup_elem(&ended, &slot);
+	if (seen && BPF_CORE_READ(p, signal, live.counter) == 0) {
+		u64 birth = BPF_CORE_READ(p, group_leader, start_boottime);
+
+		last = *seen != birth;
+		*seen = birth;
+	}
+	return handle_exit(p, last);
 }
 
 /* --- seeding: nothing is known about a thread until it moves --------------- */

@@ -59,6 +59,8 @@ type Tracer struct {
 	boot  int64
 	links []link.Link
 
+	oldKernel bool // use the programs for old kernels: for tests
+
 	mu      sync.Mutex // below, and all but Events
 	started uint64     // CLOCK_MONOTONIC, 0: not yet
 	stopped uint64     // when Stop was called, 0: still running
@@ -88,6 +90,10 @@ const (
 // NewTracer loads the programs without attaching them, which costs the traced
 // system nothing yet. The error is an *Error, or that of ctx.
 func NewTracer(ctx context.Context, opt TracerOptions) (*Tracer, error) {
+	return newTracerFor(ctx, opt, false)
+}
+
+func newTracerFor(ctx context.Context, opt TracerOptions, oldKernel bool) (*Tracer, error) {
 	if !opt.Aggregates && !opt.Events && !opt.Pairs {
 		return nil, errors.New("trace: neither aggregates nor events nor pairs asked for")
 	}
@@ -102,7 +108,7 @@ func NewTracer(ctx context.Context, opt TracerOptions) (*Tracer, error) {
 	if opt.Descendants && len(opt.Targets) == 0 {
 		opt.Descendants = false // everything is traced anyway
 	}
-	t := &Tracer{opt: opt, folded: map[uint32]*ProcessStats{}}
+	t := &Tracer{opt: opt, oldKernel: oldKernel, folded: map[uint32]*ProcessStats{}}
 	switch {
 	case len(opt.Targets) == 1 && !opt.Descendants:
 		t.mode = modeOne
@@ -169,14 +175,25 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, types *Types) error {
 	if t.mode != modeSet {
 		spec.Maps[tracerMapTgids].MaxEntries = 1
 	}
-	withState, err := switchHasState(types)
-	if err != nil {
-		return err
-	}
-	if withState {
-		delete(spec.Programs, tracerProgOnSwitchOld)
-	} else {
-		delete(spec.Programs, tracerProgOnSwitch)
+	// Since 5.18 sched_switch passes the state of the thread that leaves,
+	// since 6.16 sched_process_exit whether it is the last of its process.
+	for _, v := range []struct {
+		point      string
+		args       int
+		newer, old string
+	}{
+		{"sched_switch", 4, tracerProgOnSwitch, tracerProgOnSwitchOld},
+		{"sched_process_exit", 2, tracerProgOnExit, tracerProgOnExitOld},
+	} {
+		args, err := countArgs(types, v.point)
+		if err != nil {
+			return err
+		}
+		if args >= v.args && !t.oldKernel {
+			delete(spec.Programs, v.old)
+		} else {
+			delete(spec.Programs, v.newer)
+		}
 	}
 	if !t.opt.Events && !t.opt.Pairs {
 		delete(spec.Programs, tracerProgOnWaking)
@@ -184,24 +201,23 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, types *Types) error {
 	return nil
 }
 
-// switchHasState: since Linux 5.18 the tracepoint sched_switch has a fourth
-// argument, the state of the thread that leaves. Its type in BTF starts with
-// one more, for the tracepoint itself.
-func switchHasState(types *Types) (bool, error) {
+// countArgs is the number of arguments of a tracepoint. Its type in the kernel's
+// type information has one more, for the tracepoint itself.
+func countArgs(types *Types, point string) (int, error) {
 	kernel, err := types.cache.Kernel()
 	if err != nil {
-		return false, missingBTF(err)
+		return 0, missingBTF(err)
 	}
 	var def *btf.Typedef
-	if err := kernel.TypeByName("btf_trace_sched_switch", &def); err != nil {
-		return false, &Error{Reason: NotSupported, Op: "find sched_switch", Err: err}
+	if err := kernel.TypeByName("btf_trace_"+point, &def); err != nil {
+		return 0, &Error{Reason: NotSupported, Op: "find tracepoint " + point, Err: err}
 	}
 	if ptr, ok := def.Type.(*btf.Pointer); ok {
 		if proto, ok := ptr.Target.(*btf.FuncProto); ok {
-			return len(proto.Params) >= 5, nil
+			return len(proto.Params) - 1, nil
 		}
 	}
-	return false, &Error{Reason: NotSupported, Op: "find sched_switch", Detail: "unexpected type"}
+	return 0, &Error{Reason: NotSupported, Op: "find tracepoint " + point, Detail: "unexpected type"}
 }
 
 func (t *Tracer) ringBytes() int {

@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	tracerMapCpus         = "cpus"
+	tracerMapEnded        = "ended"
 	tracerMapEvents       = "events"
 	tracerMapPairs        = "pairs"
 	tracerMapSeedAgg      = "seed_agg"
@@ -25,6 +26,7 @@ const (
 	tracerMapWakers       = "wakers"
 	tracerProgOnExec      = "on_exec"
 	tracerProgOnExit      = "on_exit"
+	tracerProgOnExitOld   = "on_exit_old"
 	tracerProgOnFork      = "on_fork"
 	tracerProgOnMigrate   = "on_migrate"
 	tracerProgOnSwitch    = "on_switch"
@@ -102,6 +104,7 @@ type tracerSpecs struct {
 type tracerProgramSpecs struct {
 	OnExec      *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnExit      *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnExitOld   *ebpf.ProgramSpec `ebpf:"on_exit_old"`
 	OnFork      *ebpf.ProgramSpec `ebpf:"on_fork"`
 	OnMigrate   *ebpf.ProgramSpec `ebpf:"on_migrate"`
 	OnSwitch    *ebpf.ProgramSpec `ebpf:"on_switch"`
@@ -117,6 +120,7 @@ type tracerProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tracerMapSpecs struct {
 	Cpus    *ebpf.MapSpec `ebpf:"cpus"`
+	Ended   *ebpf.MapSpec `ebpf:"ended"`
 	Events  *ebpf.MapSpec `ebpf:"events"`
 	Pairs   *ebpf.MapSpec `ebpf:"pairs"`
 	SeedAgg *ebpf.MapSpec `ebpf:"seed_agg"`
@@ -175,6 +179,7 @@ func (o *tracerObjects) Close() error {
 // It can be passed to loadTracerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tracerMaps struct {
 	Cpus    *ebpf.Map `ebpf:"cpus"`
+	Ended   *ebpf.Map `ebpf:"ended"`
 	Events  *ebpf.Map `ebpf:"events"`
 	Pairs   *ebpf.Map `ebpf:"pairs"`
 	SeedAgg *ebpf.Map `ebpf:"seed_agg"`
@@ -186,6 +191,7 @@ type tracerMaps struct {
 func (m *tracerMaps) Close() error {
 	return _TracerClose(
 		m.Cpus,
+		m.Ended,
 		m.Events,
 		m.Pairs,
 		m.SeedAgg,
@@ -230,6 +236,7 @@ type tracerVariables struct {
 type tracerPrograms struct {
 	OnExec      *ebpf.Program `ebpf:"on_exec"`
 	OnExit      *ebpf.Program `ebpf:"on_exit"`
+	OnExitOld   *ebpf.Program `ebpf:"on_exit_old"`
 	OnFork      *ebpf.Program `ebpf:"on_fork"`
 	OnMigrate   *ebpf.Program `ebpf:"on_migrate"`
 	OnSwitch    *ebpf.Program `ebpf:"on_switch"`
@@ -244,6 +251,7 @@ func (p *tracerPrograms) Close() error {
 	return _TracerClose(
 		p.OnExec,
 		p.OnExit,
+		p.OnExitOld,
 		p.OnFork,
 		p.OnMigrate,
 		p.OnSwitch,

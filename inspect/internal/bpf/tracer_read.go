@@ -23,11 +23,14 @@ func (t *Tracer) ReadAggregates() (*Aggregates, error) {
 	if t.started == 0 {
 		return a, nil
 	}
-	live, err := t.readThreads()
+	// States last until now, the same moment for all. An entry that changes
+	// while the table is read is newer, by less than the reading takes; if
+	// it were the other way round, sums could go back at the next reading.
+	a.At = t.now()
+	live, err := t.readThreads(a.At)
 	if err != nil {
 		return nil, fmt.Errorf("read threads: %w", err)
 	}
-	a.At = t.now()
 	a.Elapsed = duration(a.At - t.started)
 	a.Threads = append(live, t.dead...)
 	a.FoldedThreads = t.nFolded
@@ -50,7 +53,7 @@ func (t *Tracer) now() uint64 {
 }
 
 // readThreads returns the living and moves the dead to t.dead.
-func (t *Tracer) readThreads() ([]ThreadStats, error) {
+func (t *Tracer) readThreads(now uint64) ([]ThreadStats, error) {
 	const batch = 1024
 	m := t.coll.Maps[tracerMapThreads]
 	keys, recs := make([]uint32, batch), make([]aggRec, batch)
@@ -63,7 +66,6 @@ func (t *Tracer) readThreads() ([]ThreadStats, error) {
 		if err != nil && !end {
 			return nil, err
 		}
-		now := t.now()
 		for i := range n {
 			s, ok := t.stats(m, keys[i], &recs[i], now)
 			switch {
@@ -98,7 +100,6 @@ func (t *Tracer) stats(m *ebpf.Map, key uint32, r *aggRec, now uint64) (s Thread
 		if err := m.Lookup(key, r); err != nil {
 			return s, false
 		}
-		now = t.now()
 	}
 	if r.Since == 0 {
 		return s, false

@@ -231,6 +231,18 @@ func TestAttachMidLife(t *testing.T) {
 	if p.Live == 0 || p.Run < got.Run || !(p.Parallelism > 0) || p.Parallelism > 2 {
 		t.Errorf("process: %+v", *p)
 	}
+	// Sums of one reading are never smaller at the next.
+	for range 100 {
+		b := aggregates(t, tr)
+		for i := range b.Threads {
+			x := threadOf(t, a, uint64(b.Threads[i].TID))
+			y := &b.Threads[i]
+			if y.Run < x.Run || y.Ready < x.Ready || y.Sleep < x.Sleep || y.Disk < x.Disk || y.Stopped < x.Stopped || y.Voluntary < x.Voluntary {
+				t.Fatalf("went back: %+v, %+v", *x, *y)
+			}
+		}
+		a = b
+	}
 	// Stopped tracing: nothing grows any more.
 	if err := tr.Stop(); err != nil {
 		t.Fatal(err)
@@ -379,6 +391,7 @@ func TestExits(t *testing.T) {
 		t.Errorf("%d exits of %d", len(exits), n)
 	}
 	pids := map[uint32]bool{}
+	unknown := 0
 	for i := range exits {
 		e := &exits[i]
 		pids[e.TGID] = true
@@ -386,14 +399,21 @@ func TestExits(t *testing.T) {
 		if code != 7 || signal != 0 || core || e.Comm() != "sh" || int(e.PPID) != h.pid || e.UID != uint32(os.Getuid()) {
 			t.Errorf("%+v %q", *e, e.Comm())
 		}
-		if e.Lifetime <= 0 || e.Lifetime > 20*time.Second || e.ExecNS == 0 || e.ExecNS > uint64(e.Lifetime) || e.Start == 0 {
+		if e.Lifetime <= 0 || e.Lifetime > 20*time.Second || e.ExecNS > uint64(e.Lifetime) || e.Start == 0 {
 			t.Errorf("lived %v, ran %d ns, born %d", e.Lifetime, e.ExecNS, e.Start)
+		}
+		if e.ExecNS == 0 {
+			unknown++
 		}
 	}
 	if len(pids) != n {
 		t.Errorf("%d different processes", len(pids))
 	}
 	a := aggregates(t, tr)
+	// Who was not seen to get its last CPU has the figure of the last tick.
+	if unknown > n/2 || (unknown > 0 && a.Drops.ChainBreaks == 0) {
+		t.Errorf("%d ran for no time at all, %+v", unknown, a.Drops)
+	}
 	for pid := range pids {
 		if p := processOf(t, a, int(pid)); p.Exited != 1 || p.Live != 0 {
 			t.Errorf("process %d: %d living, %d exited", pid, p.Live, p.Exited)
@@ -429,6 +449,38 @@ func TestKilled(t *testing.T) {
 	}
 	if quits < 5 {
 		t.Errorf("%d threads exited", quits)
+	}
+}
+
+// TestOldKernel loads the programs for kernels whose tracepoints pass less, and
+// sees the same with them.
+func TestOldKernel(t *testing.T) {
+	h := startHelper(t, "bursts", 5, 50)
+	h.line()
+	tr, err := newTracerFor(context.Background(), TracerOptions{Targets: []int{h.pid}, Aggregates: true, Types: sharedTypes}, true)
+	require(t, err)
+	t.Cleanup(func() { _ = tr.Close() })
+	if err := tr.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tids := h.ask("")
+	asleep(t, h.pid, tids)
+	a := aggregates(t, tr)
+	for _, tid := range tids {
+		got, want := threadOf(t, a, tid), readCounts(t, h.pid, tid)
+		if !got.Born {
+			continue // had a past
+		}
+		if got.Voluntary+got.Involuntary != want.vol+want.invol || got.State != Sleeping {
+			t.Errorf("thread %d: %+v, kernel says %+v", tid, *got, want)
+		}
+	}
+	if err := unix.Kill(h.pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_, exits := collect(t, tr, func(_ []Event, x []Exit) bool { return len(x) > 0 })
+	if _, signal, _ := exits[0].Status(); signal != int(unix.SIGKILL) || len(exits) != 1 {
+		t.Errorf("%d exits, signal %d", len(exits), signal)
 	}
 }
 
@@ -531,7 +583,7 @@ func TestPingPong(t *testing.T) {
 			woke = p.Count
 		}
 	}
-	if woke < n/2 {
+	if woke < n/4 {
 		t.Errorf("%d woke %d %d times", pair[0], pair[1], woke)
 	}
 	if d := a.Drops; d.Dropped != 0 || d.Emitted < uint64(len(events)) {

@@ -70,7 +70,8 @@ type Event struct {
 
 // Exit is the end of a process: what a reader of /proc may never have seen. The
 // sums may lack threads that were ending at the same moment on other CPUs, and
-// what the last thread did after this point.
+// what the last thread did after this point. ExecNS lacks what the last thread
+// ran since the last tick if its switch-in was not seen (Drops.ChainBreaks).
 type Exit struct {
 	TS                     uint64 // CLOCK_MONOTONIC, ns
 	Start                  uint64 // ns since boot, as Task.Start
@@ -102,6 +103,8 @@ func cString(b []byte) string {
 // Counts are what a thread, or a process, did while it was traced. The
 // durations include the state it is in at the moment of reading.
 type Counts struct {
+	// Run and Ready never shrink; the others may, by what a repair moves to
+	// Ready (see MissedWakes).
 	Run, Ready, Sleep, Disk, Stopped time.Duration
 	// Unknown is time before the first event that told the state.
 	Unknown                time.Duration

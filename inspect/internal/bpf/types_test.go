@@ -50,8 +50,10 @@ func TestCPUSet(t *testing.T) {
 }
 
 func TestAggStats(t *testing.T) {
-	r := aggRec{Since: 1000, First: 500, Start: 77, NVCSw: 1, NIvCSw: 2, Wakes: 3, Migrations: 4, TID: 9, TGID: 8,
-		CPU: 1, State: uint8(Ready), Flags: aggBorn, Comm: [16]byte{'x'}}
+	r := aggRec{
+		Since: 1000, First: 500, Start: 77, NVCSw: 1, NIvCSw: 2, Wakes: 3, Migrations: 4, TID: 9, TGID: 8,
+		CPU: 1, State: uint8(Ready), Flags: aggBorn, Comm: [16]byte{'x'},
+	}
 	r.NS[Running], r.NS[Ready], r.NS[Disk] = 10, 20, 30
 	s := r.stats(99, 1500, 3)
 	if s.Ready != 520 || s.Run != 10 || s.Disk != 30 || s.Start != 80 || s.Since != 500 || s.KernelTID != 99 ||

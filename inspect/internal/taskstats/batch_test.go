@@ -196,8 +196,10 @@ func asBytes(s *unix.Taskstats) []byte {
 }
 
 func TestParse(t *testing.T) {
-	full := unix.Taskstats{Version: 16, Nvcsw: 5, Nivcsw: 6, Cpu_run_virtual_total: 7, Ac_utime: 8, Hiwater_rss: 9,
-		Irq_delay_min: 10, Ac_comm: [32]int8{'x', '\n', 'y'}}
+	full := unix.Taskstats{
+		Version: 16, Nvcsw: 5, Nivcsw: 6, Cpu_run_virtual_total: 7, Ac_utime: 8, Hiwater_rss: 9,
+		Irq_delay_min: 10, Ac_comm: [32]int8{'x', '\n', 'y'},
+	}
 	longer := append(slices.Clone(asBytes(&full)), make([]byte, 40)...)
 	for name, raw := range map[string][]byte{"as we know it": asBytes(&full), "newer": longer, "older": asBytes(&full)[:least]} {
 		for _, aggregate := range []uint16{unix.TASKSTATS_TYPE_AGGR_PID, unix.TASKSTATS_TYPE_AGGR_TGID} {
@@ -262,6 +264,7 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
+
 func BenchmarkThreads(b *testing.B) {
 	c := open(b)
 	ids := make([]int, 128)
