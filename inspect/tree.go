@@ -55,6 +55,21 @@ func (n *node) keep() bool { return n.match || n.below }
 
 const none = int32(-1)
 
+// Subtree appends to into the process at index i and all below it that passed
+// the filter of the last Flatten, folded away or not.
+func (f *Forest) Subtree(into []int, i int) []int {
+	if i < 0 || i >= len(f.place) || f.place[i] == none {
+		return into
+	}
+	at := f.place[i]
+	for _, n := range f.order[at : at+f.order[at].size] {
+		if n.keep() {
+			into = append(into, int(n.index))
+		}
+	}
+	return into
+}
+
 // Flatten puts the processes of s in tree order. Tolerates missing parents,
 // cycles, and parents younger than their children (all three come from a PID
 // that was reused between two reads): such a process becomes a root. The

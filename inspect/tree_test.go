@@ -170,3 +170,25 @@ func BenchmarkFlatten(b *testing.B) {
 		})
 	}
 }
+
+func TestForestSubtree(t *testing.T) {
+	s := forest("1<0", "2<0", "10<1", "11<1", "12<10", "20<2")
+	var f inspect.Forest
+	f.Flatten(s, inspect.TreeOptions{Folded: func(inspect.ID) bool { return true }})
+	pids := func(pid int) (out []int) {
+		for _, i := range f.Subtree(nil, s.Index(pid)) {
+			out = append(out, s.Processes[i].ID.PID)
+		}
+		return out
+	}
+	if got := fmt.Sprint(pids(1), pids(12), pids(20)); got != "[1 10 12 11] [12] [20]" {
+		t.Error(got)
+	}
+	f.Flatten(s, inspect.TreeOptions{Match: func(i int) bool { return s.Processes[i].ID.PID == 12 }})
+	if got := fmt.Sprint(pids(1), pids(2)); got != "[1 10 12] []" {
+		t.Errorf("with a filter: %s", got)
+	}
+	if got := f.Subtree(nil, 99); got != nil {
+		t.Error(got)
+	}
+}

@@ -1,7 +1,9 @@
 package views
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/gdamore/tcell/v2"
 
@@ -15,9 +17,9 @@ type processPage struct {
 	m   *model.Processes
 	g   *grid
 
-	// The rows on screen when the last frame came: what is dear to read is
-	// read for these only.
-	visible []int
+	// The processes on screen when the last frame came, and those of folded
+	// rows: what is dear to read is read of these only.
+	threadsOf, rollupsOf []int
 }
 
 func newProcessPage(a *app) *processPage {
@@ -37,9 +39,12 @@ func (p *processPage) apply(f *inspect.Frame) {
 	if p.app.top() == page(p) || p.m.Frame() == nil {
 		p.m.Apply(f)
 		p.m.Arrange()
-		p.visible = p.m.PIDs(p.g.offset-2, p.g.offset+p.g.height+2)
+		from, to := p.g.offset-2, p.g.offset+p.g.height+2
+		visible := p.m.PIDs(from, to)
+		p.threadsOf, p.rollupsOf = p.m.ThreadsBehind(visible, from, to), p.m.RollupsBehind(visible, from, to)
 	}
 	p.checkFollowed(f)
+	p.expire(f)
 }
 
 // checkFollowed tells when the followed process has exited.
@@ -52,18 +57,45 @@ func (p *processPage) checkFollowed(f *inspect.Frame) {
 }
 
 func (p *processPage) arrange(width int) {
-	p.m.Width = width
+	p.m.Width, p.m.Height = width, p.g.height
 	p.m.Arrange()
+}
+
+// linger is how long processes that have exited stay on the screen at most;
+// otherwise they stay until the next sample.
+const linger = 3 * time.Second
+
+// expire takes the processes that have exited off the screen when the next
+// sample is far away.
+func (p *processPage) expire(f *inspect.Frame) {
+	if p.app.interval <= linger || f.Changes == nil || len(f.Changes.Exited) == 0 {
+		return
+	}
+	p.app.background(func(ctx context.Context) func() {
+		timer := time.NewTimer(linger)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+		return func() {
+			if p.m.Frame() == f && !p.app.paused {
+				p.m.DropExited()
+				p.app.update()
+			}
+		}
+	})
 }
 
 func (p *processPage) request() inspect.Request {
 	want, dear := p.m.Want()
 	q := inspect.Request{Want: want}
 	if dear&inspect.WantThreads != 0 {
-		q.ThreadsOf = p.visible
+		q.ThreadsOf = p.threadsOf
 	}
 	if dear&inspect.WantRollup != 0 {
-		q.RollupOf = p.visible
+		q.RollupOf = p.rollupsOf
 	}
 	return q
 }
@@ -94,6 +126,9 @@ func (p *processPage) notes() []model.Span {
 	}
 	if p.m.Search != "" {
 		notes = append(notes, model.Span{Text: "search " + model.Sanitize(p.m.Search), Style: model.Muted})
+	}
+	if p.m.Unshown > 0 {
+		notes = append(notes, model.Span{Text: fmt.Sprintf("%d more exited", p.m.Unshown), Style: model.Gone})
 	}
 	if n := p.m.TagNote(); n != "" {
 		notes = append(notes, model.Span{Text: n, Style: model.Warn})

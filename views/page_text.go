@@ -75,7 +75,9 @@ func legend(g *model.Glyphs) []model.Line {
 		entry("VOL/s", model.Normal, "voluntary context switches per second, over all threads: it blocked"),
 		entry("INV/s", model.Normal, "involuntary ones: the scheduler took the CPU away"),
 		entry("K M G T", model.Normal, "bytes in powers of 1024"),
+		entry(g.Sum+" in a folded row", model.Accent, "the numbers are totals of the process and all below it"),
+		entry(g.AtMost+" "+g.AtLeast, model.Normal, "at most: shared pages are counted once per process; at least: not all may be read"),
 		entry("new", model.New, "rows that appeared since the last sample"),
-		entry("exited", model.Gone, "rows that disappeared; they stay for one sample"),
+		entry("exited", model.Gone, "rows that disappeared; they stay for one sample, at most 3 s and a quarter of the screen"),
 	}
 }

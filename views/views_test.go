@@ -103,6 +103,17 @@ func TestTooSmallAndBack(t *testing.T) {
 	d.See("COMMAND")
 }
 
+// With samples far apart, processes that have exited do not stay until the next.
+func TestExitedRowsGoBeforeTheNextSample(t *testing.T) {
+	t.Parallel()
+	d, src := open(t, 100, 40, func(c *views.Config) { c.Interval = time.Hour })
+	d.See("busy")
+	prev, cur := inspecttest.SnapshotAt(20, 1), inspecttest.SnapshotAt(18, 2)
+	src.Push(&inspect.Frame{Snapshot: cur, Changes: inspect.Diff(prev, cur)})
+	d.See("exited")
+	d.Lose("exited")
+}
+
 func TestMoveFoldAndTop(t *testing.T) {
 	d, _ := open(t, 100, 30)
 	d.See("busy")

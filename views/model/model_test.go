@@ -229,6 +229,30 @@ func TestWantFollowsColumnsAndOrder(t *testing.T) {
 	}
 }
 
+func TestExitedTakeAtMostAQuarterOfTheScreen(t *testing.T) {
+	prev, cur := inspecttest.SnapshotAt(60, 0), inspecttest.SnapshotAt(20, 1)
+	p := NewProcesses(UnicodeGlyphs())
+	p.Height = 20
+	p.Apply(&inspect.Frame{Snapshot: cur, Changes: inspect.Diff(prev, cur)})
+	p.Arrange()
+	exited := func() (n int) {
+		for i := range p.Len() {
+			if p.Exited(i) {
+				n++
+			}
+		}
+		return n
+	}
+	if exited() != 5 || p.Unshown != 35 {
+		t.Errorf("%d exited rows and %d without one, want 5 and 35", exited(), p.Unshown)
+	}
+	p.DropExited()
+	p.Arrange()
+	if exited() != 0 || p.Unshown != 0 {
+		t.Errorf("%d exited rows are left, %d are said to be", exited(), p.Unshown)
+	}
+}
+
 func TestHeaderNeverJumps(t *testing.T) {
 	g := UnicodeGlyphs()
 	for _, width := range []int{60, 80, 120, 200} {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,26 +23,31 @@ type Processes struct {
 	ListSort Order               // of the list
 	Chosen   []string            // columns the user chose, nil: what fits the width
 	Width    int                 // columns of the screen
+	Height   int                 // rows on the screen; at most a quarter shows processes that have exited
 	Folded   map[inspect.ID]bool // folded branches
 	Search   string              // marks rows; never hides any
 	Pinned   Key                 // followed row, zero none
+	// Unshown is how many processes that have just exited have no row.
+	Unshown int
 	// FilterText is the filter in force; see SetFilter.
 	FilterText string
 	// Roles adds a first column with the role of processes in a load.
 	Roles map[int]string
 
-	tags   map[inspect.ID]bool
-	filter *inspect.Filter
-	source *inspect.Frame
-	view   inspect.Snapshot // what is shown: without hidden rows, with the just exited
-	deltas []*inspect.Delta
-	gone   []bool
-	rows   []procRow
-	forest inspect.Forest
-	cols   []Column
-	fields []*inspect.Field
-	widest int // digits of the longest PID seen: the column never shrinks
-	limit  int // the first PID with more digits
+	tags    map[inspect.ID]bool
+	filter  *inspect.Filter
+	source  *inspect.Frame
+	dropped *inspect.Frame   // the frame whose exited processes are not shown any more
+	view    inspect.Snapshot // what is shown: without hidden rows, with the just exited
+	deltas  []*inspect.Delta
+	gone    []bool
+	rows    []procRow
+	members []int // scratch of subtree
+	forest  inspect.Forest
+	cols    []Column
+	fields  []*inspect.Field
+	widest  int // digits of the longest PID seen: the column never shrinks
+	limit   int // the first PID with more digits
 }
 
 // Order is a sort field with its direction.
@@ -151,10 +157,7 @@ func (p *Processes) collect() {
 	p.view.Processes, p.view.ReadAt = processes, readAt
 	p.deltas, p.gone = p.deltas[:0], p.gone[:0]
 	c := p.source.Changes
-	var exited []*inspect.Process
-	if c != nil {
-		exited = c.Exited
-	}
+	exited := p.exited()
 	add := func(q *inspect.Process, d *inspect.Delta, gone bool, at int64) {
 		if !p.Kernel && q.Kernel.OK() && q.Kernel.V {
 			return
@@ -188,6 +191,31 @@ func (p *Processes) collect() {
 		add(q, nil, true, 0)
 	}
 }
+
+// exited are the processes that have exited since the sample before, by PID:
+// the youngest, when they would take more than a quarter of the screen.
+func (p *Processes) exited() []*inspect.Process {
+	p.Unshown = 0
+	if p.source.Changes == nil || p.dropped == p.source {
+		return nil
+	}
+	list := slices.Clone(p.source.Changes.Exited)
+	if !p.Kernel {
+		list = slices.DeleteFunc(list, func(q *inspect.Process) bool { return q.Kernel.Or(false) })
+	}
+	if most := max(p.Height/4, 1); p.Height > 0 && len(list) > most {
+		slices.SortFunc(list, func(a, b *inspect.Process) int {
+			return cmp.Or(cmp.Compare(b.ID.Start, a.ID.Start), cmp.Compare(a.ID.PID, b.ID.PID))
+		})
+		p.Unshown = len(list) - most
+		list = list[:most]
+		slices.SortFunc(list, func(a, b *inspect.Process) int { return cmp.Compare(a.ID.PID, b.ID.PID) })
+	}
+	return list
+}
+
+// DropExited takes the exited processes of the present frame off the screen.
+func (p *Processes) DropExited() { p.dropped = p.source }
 
 func (p *Processes) row(i int) inspect.Row {
 	return inspect.Row{Snapshot: &p.view, Process: p.view.Processes[i], Delta: p.deltas[i]}
@@ -235,8 +263,11 @@ func (p *Processes) arrangeList() {
 
 // push appends the row of a process and, if wanted, those of its threads.
 func (p *Processes) push(t inspect.TreeRow) {
-	p.rows = append(p.rows, procRow{TreeRow: t, thread: -1})
 	q := p.view.Processes[t.Index]
+	if p.Threads && !p.Flat && len(q.Threads) > 1 && p.Folded[q.ID] {
+		t.Folded = true // it has threads to hide, if no children
+	}
+	p.rows = append(p.rows, procRow{TreeRow: t, thread: -1})
 	if !p.Threads || t.Folded || len(q.Threads) < 2 {
 		return
 	}

@@ -105,8 +105,8 @@ func (p *Processes) Row(i int) []Line {
 		}
 	}
 	cells := make([]Line, len(p.fields))
-	for c, f := range p.fields {
-		cells[c] = p.cell(i, r, row, f)
+	for c := range p.fields {
+		cells[c] = p.cell(i, c, r, row)
 	}
 	mark := p.mark(r, row)
 	if mark != Normal {
@@ -117,7 +117,8 @@ func (p *Processes) Row(i int) []Line {
 	return cells
 }
 
-func (p *Processes) cell(i int, r procRow, row inspect.Row, f *inspect.Field) Line {
+func (p *Processes) cell(i, c int, r procRow, row inspect.Row) Line {
+	f := p.fields[c]
 	switch f.ID {
 	case "role":
 		if r.thread >= 0 {
@@ -132,6 +133,9 @@ func (p *Processes) cell(i int, r procRow, row inspect.Row, f *inspect.Field) Li
 		}
 	case "state", "state_derived":
 		return p.state(r, row)
+	}
+	if _, ok := summed[f.ID]; ok && r.Folded && r.thread < 0 {
+		return p.totalCell(r, f, p.cols[c].Width)
 	}
 	if row.Thread != nil && !f.Thread {
 		return Plain("", Normal)
@@ -181,7 +185,11 @@ func (p *Processes) command(i int, r procRow, row inspect.Row) Line {
 	}
 	line = append(line, rest[0])
 	if r.Folded {
-		line = append(line, Span{Text: fmt.Sprintf(" (+%d)", r.Hidden), Style: Accent})
+		if r.Hidden > 0 {
+			line = append(line, Span{Text: fmt.Sprintf(" (+%d, %s)", r.Hidden, p.G.Sum), Style: Accent})
+		} else {
+			line = append(line, Span{Text: fmt.Sprintf(" (%d threads)", len(row.Process.Threads)), Style: Accent})
+		}
 	}
 	return append(line, rest[1:]...)
 }
@@ -277,6 +285,9 @@ func (p *Processes) Describe(i int) Line {
 	if len(q.StuckFiles) > 0 {
 		return append(line, Span{Text: "stuck: the kernel blocks reading " + Sanitize(strings.Join(q.StuckFiles, ", ")) +
 			"; earlier values are shown", Style: Bad})
+	}
+	if r.Folded && r.Hidden > 0 {
+		return p.describeSubtree(r, q)
 	}
 	if why := p.missing(row); why != "" {
 		return append(line, Span{Text: why, Style: Muted})

@@ -89,6 +89,7 @@ type Glyphs struct {
 	Up, Down, Arrow, Dash, Ellipse string
 	Tag                            string // marks what will be acted on
 	AtMost, AtLeast                string // in front of a bound
+	Sum                            string // the numbers of this row are totals
 }
 
 // UnicodeGlyphs draws with lines and blocks.
@@ -99,7 +100,7 @@ func UnicodeGlyphs() Glyphs {
 		Bar:   []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
 		Spark: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 		Run:   "█", Ready: "▒", Block: "·", None: " ",
-		Up: "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…", Tag: "◆", AtMost: "≤", AtLeast: "≥",
+		Up: "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…", Tag: "◆", AtMost: "≤", AtLeast: "≥", Sum: "Σ",
 	}
 }
 
@@ -111,6 +112,6 @@ func ASCIIGlyphs() Glyphs {
 		Bar:   []string{" ", "#"},
 		Spark: []string{"_", ".", "-", "=", "+", "*", "#"},
 		Run:   "#", Ready: "w", Block: ".", None: " ",
-		Up: "^", Down: "v", Arrow: ">", Dash: "-", Ellipse: "~", Tag: "*", AtMost: "<", AtLeast: ">",
+		Up: "^", Down: "v", Arrow: ">", Dash: "-", Ellipse: "~", Tag: "*", AtMost: "<", AtLeast: ">", Sum: "sum",
 	}
 }
