@@ -74,6 +74,7 @@ func commands(a *app) []*cobra.Command {
 		newListCommand(a),
 		newShowCommand(a),
 		newWatchCommand(a),
+		newTraceCommand(a),
 		newAttachCommand(a),
 		newLabCommand(a),
 		newLoadCommand(a),
