@@ -53,6 +53,10 @@ var importMatrix = []importRule{
 		deny: []string{"os/exec"}, why: "a socket and a struct",
 	},
 	{
+		pkg: "inspect/export", may: []string{"./inspect"},
+		deny: []string{"os", "os/exec", "net"}, why: "writes formats of others to a writer, and opens nothing",
+	},
+	{
 		pkg: "inspect/inspecttest", may: []string{"./inspect", "golang.org/x/sys/unix"},
 		why: "test support of the model",
 	},

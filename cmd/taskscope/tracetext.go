@@ -80,9 +80,24 @@ func (t *tracing) threadsText(b *bytes.Buffer, s *inspect.TraceSums) {
 		list = list[:traceThreads]
 	}
 	tab := table{columns: []column{
-		{"PID", false}, {"TID", false}, {"NAME", true}, {"STATE", true}, {"RUN", false}, {"READY", false}, {"BLOCKED", false},
-		{"DISK", false}, {"STOPPED", false}, {"RUN%", false}, {"VOL", false}, {"INVOL", false}, {"WAKES", false}, {"MIGR", false},
-		{"MEAN", false}, {"P99", false}, {"MAX", false}, {"CPUS", true},
+		{"PID", false},
+		{"TID", false},
+		{"NAME", true},
+		{"STATE", true},
+		{"RUN", false},
+		{"READY", false},
+		{"BLOCKED", false},
+		{"DISK", false},
+		{"STOPPED", false},
+		{"RUN%", false},
+		{"VOL", false},
+		{"INVOL", false},
+		{"WAKES", false},
+		{"MIGR", false},
+		{"MEAN", false},
+		{"P99", false},
+		{"MAX", false},
+		{"CPUS", true},
 	}}
 	for i := range list {
 		tab.add(t.threadCells(&list[i], s.Elapsed)...)
@@ -216,8 +231,16 @@ func (t *tracing) exitsText(b *bytes.Buffer, s *inspect.TraceSums) {
 	}
 	b.WriteString("\nProcesses that ended\n")
 	tab := table{columns: []column{
-		{"PID", false}, {"PARENT", false}, {"NAME", true}, {"LIVED", false}, {"BORN HERE", true}, {"PROGRAMS", false},
-		{"RUN", false}, {"VOL", false}, {"INVOL", false}, {"END", true},
+		{"PID", false},
+		{"PARENT", false},
+		{"NAME", true},
+		{"LIVED", false},
+		{"BORN HERE", true},
+		{"PROGRAMS", false},
+		{"RUN", false},
+		{"VOL", false},
+		{"INVOL", false},
+		{"END", true},
 	}}
 	shown := s.Exits[max(0, len(s.Exits)-traceExits):]
 	for i := range shown {
