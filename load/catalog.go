@@ -11,6 +11,7 @@ func All() []Scenario {
 	return []Scenario{
 		scThreads(), scTree(), scIdle(), scVol(), scReady(), scDuty(), scMem(),
 		scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(),
+		scLock(), scGIL(), scCounter(), scSum(), scPingpong(), scPool(), scCPU(), scMap(), scIsolation(), scHybrid(),
 	}
 }
 

@@ -135,6 +135,8 @@ func (m *Manifest) reportValue(r *Report, key string) (float64, bool) {
 		return float64(r.StartNS), true
 	case "end_mono_ns":
 		return float64(r.EndNS), true
+	case "job_end_mono_ns":
+		return float64(r.JobEndNS), true
 	}
 	return r.Value(key)
 }

@@ -82,7 +82,8 @@ type Report struct {
 	Phase       uint32            `json:"phase"` // 0 born 1 ready 2 running 3 parked 4 ended
 	StartNS     int64             `json:"start_mono_ns"`
 	EndNS       int64             `json:"end_mono_ns"`
-	CPUNS       uint64            `json:"cpu_ns"` // CLOCK_THREAD_CPUTIME_ID
+	JobEndNS    int64             `json:"job_end_mono_ns"` // end of the last operation but a hold; 0: there was none
+	CPUNS       uint64            `json:"cpu_ns"`          // CLOCK_THREAD_CPUTIME_ID
 	Voluntary   uint64            `json:"voluntary_switches"`
 	Involuntary uint64            `json:"involuntary_switches"`
 	MinorFaults uint64            `json:"minor_faults"`
@@ -92,6 +93,7 @@ type Report struct {
 	Waits       uint64            `json:"waits"`
 	Acquired    uint64            `json:"acquisitions"`
 	Bytes       uint64            `json:"bytes"`
+	Done        uint64            `json:"done"`   // how much of its job: messages, additions, elements
 	Result      uint64            `json:"result"` // what the operations computed
 	Errno       int32             `json:"errno"`
 	Slots       map[string]uint64 `json:"slots,omitempty"` // addresses and other results, by slot number
@@ -130,6 +132,8 @@ func (r *Report) Value(key string) (float64, bool) {
 		return float64(r.Waits), true
 	case "acquisitions":
 		return float64(r.Acquired), true
+	case "done":
+		return float64(r.Done), true
 	case "result":
 		return float64(r.Result), true
 	case "bytes":

@@ -112,6 +112,48 @@ const (
 	OpSpinFollow                    // stay runnable and busy until thread A of the plan (counted over all processes) is done, or B ns after the gate; counts in Acquired how often that one's Loops have moved between two looks
 )
 
+// Operations on what the workers share. Every wait in them is counted in
+// Report.Waits when it blocks, except where it says otherwise.
+const (
+	OpLock    OpKind = 20 + iota // Object lock: A times take it, burn B ns of own CPU time, give it back, burn C ns
+	OpTurns                      // Object lock, handed over in order of arrival: burn A ns of own CPU time, only while holding it, at most B ns at a time
+	OpAdd                        // Object counter: A times add one, in the way B (AddRacy, …); C is the lock of AddLocked
+	OpCollect                    // Object counter: add the own result
+	OpAddOwn                     // A times add one to a variable of the process; its address reported in slot C
+	OpReadOwn                    // the own result is the value of that variable
+	OpMeet                       // Object barrier: wait until A workers are there
+	OpPost                       // Object words: add one to word A
+	OpAwait                      // Object words: wait until word A is B
+	OpSum                        // add the integers from A to below B to the own result
+	OpChunks                     // Object shared, a byte per element: take chunks of B of its A elements, by counter C, until none is left
+	OpSend                       // Object pipe, socket or queue: send the own result
+	OpReceive                    // Object pipe, socket or queue: add the values of A messages to the own result
+	OpPing                       // Object to receive from, B to send to: A messages and their answers; C says which side and how it waits; the one wait that each message may take is not counted; the result is the time in ns
+	OpServe                      // Object listener: accept A connections, a thread of its own for each, at most B at a time
+	OpDrain                      // wait until only A threads of OpServe are left
+	OpConnect                    // Object listener: open A connections and make a request on each; with B, close B of those that are open, C ns after each other, instead
+	OpRequest                    // Object listener: A times open a connection, make one request, close it
+	OpFetch                      // Object listener: A times connect, send a request for a page, read B bytes of it
+	OpAnswer                     // Object listener: answer requests for pages until A were answered by all workers together, counted by counter C, each B ns after it came
+)
+
+// How OpAdd adds.
+const (
+	AddRacy   = iota // read, add, write: another worker may come between
+	AddLocked        // the same with a lock around it
+	AddAtomic        // in one step
+)
+
+// The argument C of OpPing: which side the worker is on, and how it waits for
+// a word of shared memory.
+const (
+	PingFirst  = 0 // sends and waits for the answer
+	PingSecond = 1 // answers
+	PingSleep  = 0 << 1
+	PingLook   = 1 << 1
+	PingYield  = 2 << 1
+)
+
 // Op is one operation with its arguments. Object is an index into
 // Plan.Objects for the kinds that work on one.
 type Op struct {

@@ -105,10 +105,12 @@ type arenaSlot struct {
 	parkVoluntary                               uint64
 	failedOp                                    uint64
 	result                                      uint64
+	jobEndNS                                    int64
+	done                                        uint64
 	address                                     [reportSlots]uint64
 	fromNS, untilNS                             int64
 	notified                                    uint64
-	_                                           [4]uint64
+	_                                           [2]uint64
 }
 
 // arena is the mapped memory with its tables.
@@ -320,6 +322,8 @@ func (a *arena) report(index int) load.Report {
 	r.MinorFaults, r.MajorFaults = atomic.LoadUint64(&s.minor), atomic.LoadUint64(&s.major)
 	r.Loops, r.Late = atomic.LoadUint64(&s.loops), atomic.LoadUint64(&s.late)
 	r.Waits, r.Acquired = atomic.LoadUint64(&s.waits), atomic.LoadUint64(&s.acquired)
+	r.JobEndNS = atomic.LoadInt64(&s.jobEndNS)
+	r.Done = atomic.LoadUint64(&s.done)
 	r.Result = atomic.LoadUint64(&s.result)
 	r.Bytes, r.Errno = atomic.LoadUint64(&s.bytes), atomic.LoadInt32(&s.err)
 	r.FromNS, r.UntilNS = atomic.LoadInt64(&s.fromNS), atomic.LoadInt64(&s.untilNS)

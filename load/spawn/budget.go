@@ -132,6 +132,8 @@ func threadMemory(t *load.ThreadPlan, mapped bool) uint64 {
 			switch {
 			case o.Kind == load.OpHeap || o.Kind == load.OpStack || o.Kind == load.OpMap && mapped:
 				sum = addUp(sum, o.A)
+			case o.Kind == load.OpServe: // a stack of one page and a guard for each
+				sum = addUp(sum, o.B*2*uint64(unix.Getpagesize()))
 			case o.Kind == load.OpMap:
 				sum = addUp(sum, o.B)
 			}
@@ -192,6 +194,18 @@ func busySeconds(t *load.ThreadPlan) float64 {
 				sum += float64(o.B) / 1e9
 			case load.OpDuty:
 				sum += float64(o.A) * (float64(o.C)/1e9 + perCall)
+			case load.OpLock:
+				sum += float64(o.A) * (float64(o.B+o.C)/1e9 + 4*perCall)
+			case load.OpTurns:
+				sum += float64(o.A)/1e9 + float64(o.A/max(1, o.B))*4*perCall
+			case load.OpSum:
+				sum += float64(o.B-o.A) * 20e-9
+			case load.OpChunks:
+				sum += float64(o.A) * perCall
+			case load.OpPing:
+				sum += float64(o.A) * 20 * perCall // players that look all the time wait busily
+			case load.OpAdd, load.OpReceive, load.OpServe, load.OpConnect, load.OpRequest, load.OpFetch, load.OpAnswer:
+				sum += float64(o.A) * 4 * perCall
 			case load.OpYield, load.OpMigrate, load.OpSleepRel, load.OpSleepAbs:
 				sum += float64(o.A) * perCall
 			}

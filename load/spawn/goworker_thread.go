@@ -186,6 +186,9 @@ func (t *goThread) execute(first, count uint32) (uint32, error) {
 			}
 			return i, err
 		}
+		if load.OpKind(o.kind) != load.OpHold {
+			atomic.StoreInt64(&t.s.jobEndNS, monotonic())
+		}
 	}
 	return 0, nil
 }

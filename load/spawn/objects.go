@@ -145,26 +145,89 @@ func validateObjects(p *load.Plan) error {
 	return nil
 }
 
-// workObjects says on which kinds of objects an operation works; operations
-// that are not in it use none.
+// channelKinds carry messages of messageBytes.
+var channelKinds = []load.ObjectKind{load.ObjectPipe, load.ObjectSocket, load.ObjectQueue}
+
+// messageBytes is the size of every message, as in native/ops_ipc.h.
+const messageBytes = 8
+
+// workObjects says on which kinds of objects an operation works; nil for one
+// that uses none.
 func workObjects(k load.OpKind) []load.ObjectKind {
+	switch k {
+	case load.OpLock, load.OpTurns:
+		return []load.ObjectKind{load.ObjectLock}
+	case load.OpAdd, load.OpCollect:
+		return []load.ObjectKind{load.ObjectCounter}
+	case load.OpMeet:
+		return []load.ObjectKind{load.ObjectBarrier}
+	case load.OpPost, load.OpAwait:
+		return []load.ObjectKind{load.ObjectWords}
+	case load.OpChunks:
+		return []load.ObjectKind{load.ObjectShared}
+	case load.OpSend, load.OpReceive:
+		return channelKinds
+	case load.OpPing:
+		return append([]load.ObjectKind{load.ObjectWords}, channelKinds...)
+	case load.OpServe, load.OpConnect, load.OpRequest, load.OpFetch, load.OpAnswer:
+		return []load.ObjectKind{load.ObjectListener}
+	}
 	return nil
 }
 
-// validateOpObject checks the object an operation names.
+// object finds an object that must be of one of these kinds.
+func object(p *load.Plan, op load.OpKind, index uint64, kinds ...load.ObjectKind) (*load.Object, error) {
+	if index >= uint64(len(p.Objects)) {
+		return nil, fmt.Errorf("kind %d: there is no object %d", op, index)
+	}
+	o := &p.Objects[index]
+	if !slices.Contains(kinds, o.Kind) {
+		return nil, fmt.Errorf("kind %d does not work on object %d of kind %d", op, index, o.Kind)
+	}
+	return o, nil
+}
+
+// validateOpObject checks the objects an operation names.
 func validateOpObject(p *load.Plan, o load.Op) error {
 	kinds := workObjects(o.Kind)
 	if kinds == nil {
 		return nil
 	}
-	if o.Object < 0 || o.Object >= len(p.Objects) {
-		return fmt.Errorf("kind %d: there is no object %d", o.Kind, o.Object)
+	own, err := object(p, o.Kind, uint64(o.Object), kinds...)
+	if err != nil {
+		return err
 	}
-	if k := p.Objects[o.Object].Kind; !slices.Contains(kinds, k) {
-		return fmt.Errorf("kind %d does not work on object %d of kind %d", o.Kind, o.Object, k)
+	if own.Kind == load.ObjectQueue && own.Bytes != messageBytes {
+		return fmt.Errorf("kind %d: messages of %d bytes, want %d", o.Kind, own.Bytes, messageBytes)
 	}
-	return nil
+	switch o.Kind {
+	case load.OpAdd:
+		if o.B == load.AddLocked {
+			_, err = object(p, o.Kind, o.C, load.ObjectLock)
+		}
+	case load.OpPost, load.OpAwait:
+		if o.A >= uint64(own.Count) {
+			err = fmt.Errorf("kind %d: word %d of %d", o.Kind, o.A, own.Count)
+		}
+	case load.OpChunks:
+		if o.A > own.Bytes {
+			err = fmt.Errorf("kind %d: %d elements in %d bytes", o.Kind, o.A, own.Bytes)
+		} else {
+			_, err = object(p, o.Kind, o.C, load.ObjectCounter)
+		}
+	case load.OpPing:
+		_, err = object(p, o.Kind, o.B, own.Kind)
+		if err == nil && own.Kind == load.ObjectWords && own.Count < pingWords {
+			err = fmt.Errorf("kind %d: %d words, want %d", o.Kind, own.Count, pingWords)
+		}
+	case load.OpAnswer:
+		_, err = object(p, o.Kind, o.C, load.ObjectCounter)
+	}
+	return err
 }
+
+// pingWords is the number of words OpPing uses: the first is left to others.
+const pingWords = 3
 
 // planDescriptors is how many descriptors the objects take in each process.
 func planDescriptors(p *load.Plan) int {

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 
 	"taskscope/load"
@@ -10,6 +11,9 @@ import (
 
 // maxName is TASK_COMM_LEN without its terminator.
 const maxName = 15
+
+// maxConnections bounds the threads of OpServe.
+const maxConnections = 4096
 
 // validate refuses a plan that the workers could not execute as it stands.
 func validate(p *load.Plan) error {
@@ -104,6 +108,32 @@ func validateOp(o load.Op) error {
 		}
 		if o.C >= reportSlots {
 			return fmt.Errorf("map: slot %d: want 0 to %d", o.C, reportSlots-1)
+		}
+	case load.OpLock, load.OpCollect, load.OpReadOwn, load.OpPost, load.OpAwait, load.OpSend, load.OpReceive, load.OpPing,
+		load.OpDrain, load.OpConnect, load.OpRequest, load.OpFetch, load.OpAnswer:
+	case load.OpTurns, load.OpChunks:
+		if o.B == 0 {
+			return fmt.Errorf("kind %d: a part of 0", o.Kind)
+		}
+	case load.OpAdd:
+		if o.B > load.AddAtomic {
+			return fmt.Errorf("add: way %d is not known", o.B)
+		}
+	case load.OpAddOwn:
+		if o.C >= reportSlots {
+			return fmt.Errorf("own variable: slot %d: want 0 to %d", o.C, reportSlots-1)
+		}
+	case load.OpMeet:
+		if o.A == 0 {
+			return errors.New("nobody is to meet")
+		}
+	case load.OpSum:
+		if o.A > o.B {
+			return fmt.Errorf("sum from %d to below %d", o.A, o.B)
+		}
+	case load.OpServe:
+		if o.B == 0 || o.B > maxConnections {
+			return fmt.Errorf("serve: %d connections at a time: want 1 to %d", o.B, maxConnections)
 		}
 	case load.OpMigrate:
 		if o.B >= 64*cpuWords || o.C >= 64*cpuWords {

@@ -18,12 +18,16 @@ type DerivedField struct {
 	between  func(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading
 	expected func(*judge, *load.Promise) reading
 	self     func(*judge, *load.Promise) reading
+	// told says that only the workers can know the value, and why; report
+	// computes it where a formula cannot.
+	told   string
+	report func(*judge) reading
 }
 
 // DerivedFields is the table of derived fields. Every other field a promise
 // names is one of inspect.Fields.
 func DerivedFields() []DerivedField {
-	return append(basicFields(), lifeFields()...)
+	return append(append(basicFields(), lifeFields()...), toldFields()...)
 }
 
 func basicFields() []DerivedField {
@@ -64,6 +68,14 @@ func basicFields() []DerivedField {
 		{
 			ID: "exact_migrations", Unit: "count", Doc: "Moves between CPUs, as the scheduler itself counts them (nr_migrations in sched of the thread).", segments: true,
 			get: migrations,
+		},
+		{
+			ID: "cores_used", Unit: "cores", Doc: "Run time of all tasks of the run between the gate and the end, divided by how long their job took by their own account.",
+			get: combine(part{"run_ns", 1}), between: coresUsed,
+		},
+		{
+			ID: "address_spaces", Unit: "count", Doc: "Processes of the tree, each of which has its own memory.",
+			get: addressSpaces, self: func(j *judge, _ *load.Promise) reading { return number(float64(len(j.m.Processes))) },
 		},
 		{
 			ID: "run_plus_ready_ns", Unit: "ns", Doc: "Time on a CPU plus time ready for one.",

@@ -166,6 +166,10 @@ func (j *judge) check(q *load.Promise) Check {
 		c.Verdict, c.Why = Pending, "its time has not come"
 		return c
 	}
+	if d := j.derived[q.Field]; d != nil && d.told != "" {
+		j.onlyTold(&c, q, d.told, exp, self)
+		return c
+	}
 	obs := j.observe(q)
 	c.Observed, c.Source = obs.value(), obs.source
 	j.decide(&c, q, exp, self, obs)

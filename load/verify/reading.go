@@ -107,6 +107,9 @@ func (j *judge) expected(q *load.Promise) reading {
 
 // selfReported is the same value by the worker's own account.
 func (j *judge) selfReported(q *load.Promise) reading {
+	if d := j.derived[q.Field]; d != nil && d.report != nil {
+		return d.report(j)
+	}
 	if q.Self != nil {
 		v, ok := j.m.Eval(q.Self, q.Process, q.Thread)
 		if !ok {

@@ -42,6 +42,9 @@ enum {
 	OP_GROW, OP_HUGE, OP_IO,
 	OP_CHECK_SLICE = 60,
 	OP_SPIN_FOLLOW = 61,
+	OP_LOCK = 20, OP_TURNS, OP_ADD, OP_COLLECT, OP_ADD_OWN, OP_READ_OWN, OP_MEET, OP_POST, OP_AWAIT,
+	OP_SUM, OP_CHUNKS, OP_SEND, OP_RECEIVE, OP_PING, OP_SERVE, OP_DRAIN, OP_CONNECT, OP_REQUEST,
+	OP_FETCH, OP_ANSWER,
 	// For the tests of the safety net only: ignore every deadline.
 	OP_TEST_WEDGE = 0x7e570001,
 	OP_TEST_SPIN = 0x7e570002,
@@ -126,8 +129,10 @@ struct slot {
 	u64 park_voluntary; // RUSAGE_THREAD just before the newest park
 	u64 failed_op;      // 1 + index of the operation that failed
 	u64 result;
+	i64 job_end_ns; // when the last operation but a hold was done
+	u64 done;       // how much of its job: messages, additions, elements
 	u64 address[REPORT_SLOTS];
 	i64 from_ns, until_ns; // what is promised of live samples holds between these; 0: not said
 	u64 notified;          // writes to FD_NOTIFY between the gate and the park
-	u64 pad0[4];
+	u64 pad0[2];
 };

@@ -17,7 +17,7 @@ static struct object *objects;
 
 static u64 *object_value(struct object *o) { return (u64 *)((char *)head + o->memory); }
 
-__attribute__((unused)) static u32 *object_word(struct object *o, u32 n)
+static u32 *object_word(struct object *o, u32 n)
 {
 	return (u32 *)((char *)head + o->memory + OBJECT_LINE * (1 + n));
 }

@@ -23,7 +23,8 @@ enum {
 	SYS_ppoll = 271, SYS_prlimit64 = 302,
 	SYS_socket = 41, SYS_connect = 42, SYS_sendto = 44, SYS_recvfrom = 45, SYS_bind = 49, SYS_listen = 50,
 	SYS_getsockname = 51, SYS_socketpair = 53, SYS_setsockopt = 54, SYS_futex = 202,
-	SYS_mq_open = 240, SYS_mq_unlink = 241, SYS_accept4 = 288, SYS_pipe2 = 293,
+	SYS_mq_open = 240, SYS_mq_unlink = 241, SYS_mq_timedsend = 242, SYS_mq_timedreceive = 243,
+	SYS_tgkill = 234, SYS_accept4 = 288, SYS_pipe2 = 293,
 	SYS_sched_rr_get_interval = 148, SYS_getcpu = 309, SYS_sched_setattr = 314,
 };
 
@@ -78,7 +79,8 @@ enum {
 	SYS_getrusage = 165, SYS_prctl = 167, SYS_getpid = 172, SYS_getppid = 173, SYS_gettid = 178,
 	SYS_brk = 214, SYS_munmap = 215, SYS_clone = 220, SYS_mmap = 222, SYS_mprotect = 226,
 	SYS_madvise = 233, SYS_wait4 = 260, SYS_prlimit64 = 261,
-	SYS_pipe2 = 59, SYS_read = 63, SYS_futex = 98, SYS_mq_open = 180, SYS_mq_unlink = 181,
+	SYS_pipe2 = 59, SYS_read = 63, SYS_futex = 98, SYS_mq_open = 180, SYS_mq_unlink = 181, SYS_mq_timedsend = 182, SYS_mq_timedreceive = 183,
+	SYS_tgkill = 131,
 	SYS_socket = 198, SYS_socketpair = 199, SYS_bind = 200, SYS_listen = 201, SYS_connect = 203,
 	SYS_getsockname = 204, SYS_sendto = 206, SYS_recvfrom = 207, SYS_setsockopt = 208, SYS_accept4 = 242,
 	SYS_sched_rr_get_interval = 127, SYS_getcpu = 168, SYS_sched_setattr = 274,
@@ -139,7 +141,7 @@ long clone_thread(u64 flags, void *stack_top, u32 *child_tid, u64 argument);
 #define sys5(n, a, b, c, d, e) sys6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 enum {
-	EINTR_ = 4, EAGAIN_ = 11, ENOMEM_ = 12, EINVAL_ = 22, ENOSYS_ = 38,
+	EINTR_ = 4, EAGAIN_ = 11, ENOMEM_ = 12, EINVAL_ = 22, ENOSYS_ = 38, ETIMEDOUT_ = 110,
 	SIGKILL_ = 9, SIGCHLD_ = 17,
 	CLOCK_MONOTONIC_ = 1, CLOCK_THREAD_CPUTIME_ = 3, TIMER_ABSTIME_ = 1,
 	PROT_NONE_ = 0, PROT_READ_ = 1, PROT_WRITE_ = 2,

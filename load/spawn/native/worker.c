@@ -353,8 +353,9 @@ static long op_hold(struct run *r, struct op *o)
 	do {
 		if (now() >= until)
 			break;
-		r->s->waits++;
+		u64 before = voluntary();
 		why = wait_fd(FD_RELEASE, until);
+		r->s->waits += voluntary() - before;
 	} while (why == 2);
 	r->s->loops++;
 	return 0;
@@ -369,8 +370,12 @@ static void arm_timer(u32 leader);
 #include "ops_life.h"
 #include "ops_fork.h"
 
+#include "ops_ipc.h"
+
 static long operate(struct run *r, struct op *o)
 {
+	if (o->kind >= OP_LOCK && o->kind <= OP_ANSWER)
+		return operate_shared(r, o);
 	switch (o->kind) {
 	case OP_END: return 0;
 	case OP_SLEEP_REL: return op_sleep_rel(r, o);
@@ -428,6 +433,8 @@ static long execute(struct run *r, u32 first, u32 count)
 			r->s->failed_op = i + 1;
 			return err;
 		}
+		if (ops[first + i].kind != OP_HOLD)
+			r->s->job_end_ns = now();
 	}
 	return 0;
 }
@@ -490,7 +497,7 @@ static void setup(struct run *r)
 	if (err)
 		fail_setup(r->thread, STEP_OPERATION, err);
 	// Counters are about what happens after the gate; memory stays.
-	r->s->loops = r->s->late = r->s->waits = r->s->acquired = r->s->cpu_ns = r->s->result = 0;
+	r->s->loops = r->s->late = r->s->waits = r->s->acquired = r->s->cpu_ns = r->s->result = r->s->done = 0;
 }
 
 // live is a thread's life from the gate on.
