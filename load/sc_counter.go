@@ -12,7 +12,7 @@ func scCounter() Scenario {
 			{Name: "each", Kind: ParamInt, Default: "1", Min: 1, Max: 1e8, Doc: "how often each worker adds 1"},
 			stayParam(), cpusParam(""),
 		},
-		Quick: []string{"workers=100", "each=100", "seconds=800ms"},
+		Quick: []string{"workers=32", "each=300", "seconds=800ms"},
 		Build: buildCounter,
 	}
 }

@@ -19,7 +19,7 @@ func scPingpong() Scenario {
 		},
 		Quick:    []string{"seconds=800ms"},
 		Realtime: []string{"seconds=800ms", "policy=fifo"},
-		Build: buildPingpong,
+		Build:    buildPingpong,
 	}
 }
 

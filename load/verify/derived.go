@@ -74,6 +74,10 @@ func basicFields() []DerivedField {
 			get: combine(part{"run_ns", 1}), between: coresUsed,
 		},
 		{
+			ID: "cores_busy", Unit: "cores", Doc: "Time in which the CPUs that the run may use were not idle, divided by how long its job took by its own account.",
+			get: combine(part{"run_ns", 1}), between: coresBusy,
+		},
+		{
 			ID: "address_spaces", Unit: "count", Doc: "Processes of the tree, each of which has its own memory.",
 			get: addressSpaces, self: func(j *judge, _ *load.Promise) reading { return number(float64(len(j.m.Processes))) },
 		},

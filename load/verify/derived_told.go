@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 
 	"taskscope/inspect"
 	"taskscope/load"
@@ -99,6 +100,32 @@ func coresUsed(j *judge, before, after *inspect.Snapshot, q *load.Promise) readi
 	r := j.growth(&all, before, after)
 	r.num /= span
 	return r
+}
+
+// coresBusy needs the CPUs' own times, which the samples of the whole host
+// have: they begin a little before the job and end a little after it.
+func coresBusy(j *judge, _, _ *inspect.Snapshot, _ *load.Promise) reading {
+	before, after := j.wide[load.WhenReady], j.wide[load.WhenParked]
+	span, ok := j.jobSpanNS()
+	switch {
+	case len(before) == 0 || len(after) == 0:
+		return unknown("no sample of the whole host before and after")
+	case !ok:
+		return unknown("the workers have not reported")
+	}
+	a, b := before[len(before)-1], after[0]
+	used, busy := j.usedCPUs(), 0.0
+	for i, c := range inspect.Diff(a, b).Host.PerCPU {
+		if used != nil && !slices.Contains(used, i) {
+			continue
+		}
+		percent, ok := c.Get()
+		if !ok {
+			return unread(c.Why)
+		}
+		busy += percent / 100
+	}
+	return number(busy * float64(b.MonoNS-a.MonoNS) / span)
 }
 
 func addressSpaces(j *judge, s *inspect.Snapshot, _ *load.Promise) reading {

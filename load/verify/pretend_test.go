@@ -45,7 +45,7 @@ func pretend(t *testing.T, name string, busy float64, args ...string) *world {
 	at := func(phase load.When, mono int64, done float64) {
 		w.samples = append(w.samples, Sample{Phase: phase, Snapshot: w.snapshot(mono, done, phase == load.WhenLive)})
 		if phase != load.WhenLive {
-			w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachHost, Snapshot: host(w.snapshot(mono, done, false), busy)})
+			w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachHost, Snapshot: sharedHost(plan, host(w.snapshot(mono, done, false), busy))})
 			for i := range w.m.Processes {
 				w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachOne, Snapshot: w.segments(mono, i, done)})
 			}
@@ -76,6 +76,7 @@ func actors(p *load.Plan) *load.Manifest {
 		}
 		m.Processes = append(m.Processes, mp)
 	}
+	sharedObjects(m)
 	return m
 }
 
@@ -98,6 +99,7 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 			r.MinorFaults += op.A / 4096
 		}
 		schedReport(p, t, op, &r)
+		sharedReport(p, t, op, &r)
 	}
 	return r
 }
