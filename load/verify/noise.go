@@ -78,6 +78,12 @@ func (j *judge) miss(q *load.Promise, exp, got reading, tol float64) miss {
 		return miss{cpuTime: true, ns: beyond, impossible: off > 0}
 	case "ready_ns", "run_plus_ready_ns":
 		return miss{cpuTime: true, ns: beyond}
+	case "cores_used", "lock_utilisation_percent", "value":
+		return miss{impossible: off > 0}
+	case "cores_busy", "lost_updates":
+		return miss{impossible: off < 0}
+	case "elapsed_ns": // others make it longer, never shorter
+		return miss{impossible: off < 0}
 	case "share_percent":
 		all := *q
 		all.Field, all.Process, all.Thread = "run_ns", -1, -1
