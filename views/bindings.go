@@ -121,6 +121,7 @@ func viewBindings() []binding {
 		{keys: []key{char('d')}, scope: everywhere, tag: tag, short: "Interval", long: "change the refresh interval", do: (*app).askInterval},
 		{keys: []key{special(tcell.KeyCtrlR)}, scope: everywhere, tag: tag, short: "Refresh", long: "read again at once", do: func(a *app) { a.cfg.Sampler.Refresh() }},
 		{keys: []key{char('y')}, scope: onTables, tag: tag, short: "Copy", long: "copy the PID or TID of the selected row to the clipboard of the terminal (OSC 52)", do: (*app).copyKey},
+		{keys: []key{special(tcell.KeyCtrlS)}, scope: everywhere, tag: tag, short: "Save view", long: "save columns, order, tree or list, and interval for the next start", enabled: saveEnabled, do: (*app).saveView},
 		{keys: []key{special(tcell.KeyF12)}, scope: everywhere, tag: tag, short: "Mouse", long: "mouse on or off (also :mouse); while it is on, Shift selects text", do: (*app).toggleMouse},
 		{keys: []key{special(tcell.KeyCtrlL)}, scope: everywhere, tag: tag, short: "Redraw", long: "draw the whole screen anew"},
 	}

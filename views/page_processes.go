@@ -24,7 +24,14 @@ type processPage struct {
 
 func newProcessPage(a *app) *processPage {
 	m := model.NewProcesses(a.glyphs)
-	m.Chosen = a.cfg.Columns
+	v := a.cfg.View
+	m.Chosen, m.Flat = v.Columns, v.Flat
+	if v.TreeSort.Field != "" {
+		m.TreeSort = v.TreeSort
+	}
+	if v.ListSort.Field != "" {
+		m.ListSort = v.ListSort
+	}
 	return &processPage{app: a, m: m, g: newGrid(a.theme, &a.glyphs, m)}
 }
 
@@ -187,6 +194,20 @@ func (a *app) toggleFollow(p *processPage) {
 	}
 	p.m.Pinned = model.Key{Process: p.m.Key(i).Process}
 	p.g.anchored = true
+}
+
+// saveEnabled says whether there is a place to keep a view in.
+func saveEnabled(a *app) (bool, string) { return a.cfg.Save != nil, "there is no place to save it in" }
+
+// saveView keeps columns, order, layout and interval for the next start.
+func (a *app) saveView() {
+	m := a.processes().m
+	path, err := a.cfg.Save(View{Columns: m.Chosen, Flat: m.Flat, TreeSort: m.TreeSort, ListSort: m.ListSort, Interval: a.interval})
+	if err != nil {
+		a.say(model.Bad, "not saved: "+oneLine(err))
+		return
+	}
+	a.say(model.Muted, "saved columns, order, layout and interval in "+path)
 }
 
 // tag marks the selected process and goes on to the next row.

@@ -49,12 +49,22 @@ type Config struct {
 	Capabilities func() []inspect.Capability
 	Loads        model.Loads // nil: no loads page
 	Start        Start
-	ASCII        bool     // no box-drawing or braille characters
-	Mono         bool     // no colour
-	ReadOnly     bool     // no acting on processes, no loads
-	Columns      []string // field IDs of the process table, nil: what fits the width
+	ASCII        bool // no box-drawing or braille characters
+	Mono         bool // no colour
+	ReadOnly     bool // no acting on processes, no loads
+	View         View // how the process page opens
+	// Save keeps a view for the next start and returns where; nil: cannot.
+	Save func(View) (string, error)
 	// Screen is for tests; nil opens the terminal.
 	Screen tcell.Screen
+}
+
+// View is how the user likes the process page.
+type View struct {
+	Columns            []string    // field IDs, nil: what fits the width
+	Flat               bool        // list instead of tree
+	TreeSort, ListSort model.Order // no field: the default
+	Interval           time.Duration
 }
 
 // Start says on which page the interface opens.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"taskscope/inspect"
 	"taskscope/inspect/inspecttest"
 	"taskscope/views"
+	"taskscope/views/model"
 	"taskscope/views/viewtest"
 )
 
@@ -426,5 +428,29 @@ func TestStartStop(t *testing.T) {
 		if err := d.Ended(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestSaveView(t *testing.T) {
+	var got views.View
+	d, _ := open(t, 120, 40, func(c *views.Config) {
+		c.View = views.View{Columns: []string{"pid", "rss_bytes", "comm"}, Flat: true, ListSort: model.Order{Field: "rss_bytes"}}
+		c.Save = func(v views.View) (string, error) { got = v; return "/somewhere", nil }
+	})
+	d.See("COMM", "list")
+	d.Lose("STATE")
+	d.Type("I")
+	d.Type("d")
+	d.Press(tcell.KeyCtrlU)
+	d.Type("2")
+	d.Press(tcell.KeyEnter)
+	d.Press(tcell.KeyCtrlS)
+	d.See("saved columns, order, layout and interval in /somewhere")
+	want := views.View{
+		Columns: []string{"pid", "rss_bytes", "comm"}, Flat: true, Interval: 2 * time.Second,
+		ListSort: model.Order{Field: "rss_bytes", Desc: true}, TreeSort: model.Order{Field: "pid"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("saved %+v, want %+v", got, want)
 	}
 }

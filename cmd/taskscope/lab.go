@@ -70,6 +70,9 @@ func (a *app) lab(cmd *cobra.Command, f *loadFlags, args []string) error {
 	if err := a.needTerminal(); err != nil {
 		return err
 	}
+	if _, _, err := a.effective(); err != nil {
+		return err // before anything is started
+	}
 	ctx := cmd.Context()
 	run, err := a.startLab(ctx, f, s, job, args[1:])
 	if err != nil {

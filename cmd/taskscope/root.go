@@ -27,6 +27,8 @@ type app struct {
 	ascii    bool          // --ascii
 	noColor  bool          // --no-color, or NO_COLOR
 	procRoot string        // --proc-root
+
+	flagSet func(name string) bool // whether a flag was given
 }
 
 const rootLong = `taskscope shows what the processes and threads of this machine really do:
@@ -53,7 +55,10 @@ func newRootCommand(a *app) *cobra.Command {
 		SilenceErrors:     true, // run prints them, once
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.flagSet = cmd.Flags().Changed
+			return a.check()
+		},
 	}
 	exampleFor(root, "taskscope", "taskscope attach 1234", "taskscope tree", "taskscope show 1234 --json")
 	root.SetIn(a.stdin)
@@ -80,6 +85,7 @@ func commands(a *app) []*cobra.Command {
 		newLoadCommand(a),
 		newDoctorCommand(a),
 		newFieldsCommand(a),
+		newConfigCommand(a),
 		newCompletionCommand(),
 		newObserveCommand(a),
 	}
@@ -88,13 +94,19 @@ func commands(a *app) []*cobra.Command {
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	a.interval = time.Second
-	f.Var(&durationFlag{&a.interval, 10 * time.Millisecond, time.Hour}, "interval", "time between two samples, for example 500ms or 2s")
+	f.Var(intervalFlag(&a.interval), "interval", "time between two samples, for example 500ms or 2s")
 	a.source = "auto"
 	f.Var(&choiceFlag{&a.source, []string{"auto", "bpf", "proc"}}, "source", "where the numbers come from: auto, bpf or proc")
 	f.BoolVar(&a.readOnly, "read-only", false, "never act on a process and start no load")
 	f.BoolVar(&a.ascii, "ascii", false, "plain ASCII: no lines, no dashes beyond ASCII")
 	f.BoolVar(&a.noColor, "no-color", a.getenv("NO_COLOR") != "", "no colours (also by the environment variable NO_COLOR)")
 	f.StringVar(&a.procRoot, "proc-root", "/proc", "mount point of the proc file system to read")
+}
+
+// intervalFlag is how an interval is given, on the command line and in the
+// configuration file.
+func intervalFlag(d *time.Duration) *durationFlag {
+	return &durationFlag{d, 10 * time.Millisecond, time.Hour}
 }
 
 // check looks at the global flags once the command is known.
@@ -149,18 +161,25 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 	if err := a.needTerminal(); err != nil {
 		return err
 	}
+	conf, _, err := a.effective()
+	if err != nil {
+		return err
+	}
 	r, err := a.openReaderFor(0)
 	if err != nil {
 		return err
 	}
+	view := conf.view()
 	err = views.Run(ctx, views.Config{
-		Sampler:      inspect.NewSampler(r, a.interval),
-		Interval:     a.interval,
+		Sampler:      inspect.NewSampler(r, view.Interval),
+		Interval:     view.Interval,
+		View:         view,
+		Save:         a.saveView,
 		Capabilities: func() []inspect.Capability { return inspect.Probe(ctx, a.procRoot) },
 		Loads:        labLoads{a},
 		Start:        start,
-		ASCII:        a.ascii,
-		Mono:         a.noColor,
+		ASCII:        conf.ASCII,
+		Mono:         !conf.Color,
 		ReadOnly:     a.readOnly,
 	})
 	if errors.Is(err, views.ErrNoTerminal) {
