@@ -90,7 +90,8 @@ func moved(a, b Known[int]) Known[uint64] {
 //
 // The running time may exceed the interval by up to a tick, because it is read
 // at another instant than the clock; it is cut to the interval as well. So the
-// three shares are never negative and add up to the time lived.
+// three shares are never negative and add up to the time lived, except those of
+// a thread that has exited: what is left over, nobody waited.
 func (d *ThreadDelta) shares(r rater, q, t *Thread, lived time.Duration) {
 	run, runWhy := r.delta(q.RunNS, t.RunNS)
 	ready, readyWhy := r.delta(q.ReadyNS, t.ReadyNS)
@@ -124,6 +125,10 @@ func (d *ThreadDelta) shares(r rater, q, t *Thread, lived time.Duration) {
 	d.RunningPercent = share(run, r.dt)
 	d.ReadyPercent = share(ready, r.dt)
 	d.BlockedPercent = share(whole-run-ready, r.dt)
+	if t.State.exited() {
+		// It waits for nothing: what is left of the time is nobody's.
+		d.BlockedPercent = Unknown[float64](Zombie)
+	}
 }
 
 func neverBlocked(q, t *Thread) bool {

@@ -66,6 +66,9 @@ func stateValue(s State, f func(State) string) Value {
 	return text(f(s))
 }
 
+// exited: the task will never run again.
+func (s State) exited() bool { return s == 'Z' || s == 'X' || s == 'x' }
+
 // Letter is the state as the kernel writes it.
 func (s State) Letter() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

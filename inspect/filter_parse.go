@@ -17,7 +17,7 @@ type FilterError struct {
 
 // Error says it with the position counted in characters from 1.
 func (e *FilterError) Error() string {
-	return fmt.Sprintf("filter: %s at character %d", e.Msg, utf8.RuneCountInString(e.Expr[:e.Pos])+1)
+	return fmt.Sprintf("%s at character %d", e.Msg, utf8.RuneCountInString(e.Expr[:e.Pos])+1)
 }
 
 // Limits of an expression, against abuse rather than use.

@@ -18,15 +18,19 @@ type waited struct {
 func (f *focusRead) readWaits() *Process {
 	p := f.p
 	threads := slices.Clone(p.Threads)
-	tids := make([]int, len(threads))
+	tids, exited := make([]int, len(threads)), make([]bool, len(threads))
 	for i := range threads {
-		tids[i] = threads[i].ID.TID
+		tids[i], exited[i] = threads[i].ID.TID, threads[i].State.exited()
 	}
 	own, pid := f.r.own, p.ID.PID
 	kernel := p.Kernel.Or(false)
 	list, err := proc.Do(f.ctx, f.r.pool, pid, proc.FileSyscall, func(r *proc.Reader) ([]waited, error) {
 		out := make([]waited, len(tids))
 		for i, tid := range tids {
+			if exited[i] {
+				out[i] = unknownWait(Zombie)
+				continue
+			}
 			out[i] = readWait(r, own, pid, tid, kernel)
 		}
 		return out, nil

@@ -40,7 +40,7 @@ var whyText = [whyCount]string{
 	NeedsPtraceDAC:  "permission denied: needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
 	NeedsSysAdmin:   "permission denied: needs CAP_SYS_ADMIN",
 	KernelThread:    "kernel threads have none",
-	Zombie:          "the process has exited and waits to be reaped",
+	Zombie:          "has exited and waits to be reaped",
 	NotSupported:    "not supported by this kernel",
 	Disabled:        "switched off in this kernel",
 	NeedsTwoSamples: "needs two samples",

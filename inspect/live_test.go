@@ -2,6 +2,7 @@ package inspect_test
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -84,7 +85,7 @@ func TestLiveChildAgainstOracles(t *testing.T) {
 	pid := cmd.Process.Pid
 	s := until(t, open(t, ""), only(pid), func(s *inspect.Snapshot) bool {
 		p := s.ByPID(pid)
-		return p != nil && p.Comm == "sleep" && p.State == 'S'
+		return p != nil && p.Comm == "sleep" && p.State == 'S' && len(p.StuckFiles) == 0 // execve takes its time
 	})
 	p := s.ByPID(pid)
 
@@ -192,6 +193,35 @@ func TestLiveZombieLeader(t *testing.T) {
 	}).ByPID(pid)
 	if p.State == 'Z' || p.RSSBytes.Or(0) < 20<<20 || len(p.Cmdline.V) == 0 || p.PSSBytes.Or(0) < 20<<20 {
 		t.Errorf("state %c, RSS %+v, cmdline %+v, PSS %+v", p.State, p.RSSBytes, p.Cmdline, p.PSSBytes)
+	}
+	if fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/task/%d/fd", pid, p.Threads[len(p.Threads)-1].ID.TID)); err != nil || p.FDs != inspect.Know(len(fds)) {
+		t.Errorf("open files: %+v, those of a living thread are %d (%v)", p.FDs, len(fds), err)
+	}
+}
+
+// The thread that has ended runs no more, but it does not wait for anything
+// either, and it is no kernel thread.
+func TestLiveExitedLeaderWaitsForNothing(t *testing.T) {
+	pid := helper(t, "leaderless").Process.Pid
+	q := focusOn(pid, inspect.DetailWaits)
+	r := open(t, "")
+	leaderless := func(s *inspect.Snapshot) bool {
+		p := s.ByPID(pid)
+		return p != nil && p.LeaderState == 'Z'
+	}
+	before := until(t, r, q, leaderless)
+	now := until(t, r, q, leaderless)
+	p, d := now.ByPID(pid), inspect.Diff(before, now).Deltas[0]
+	at := slices.IndexFunc(p.Threads, func(t inspect.Thread) bool { return t.ID.TID == pid })
+	leader := &p.Threads[at]
+	if w := leader.Wait; w.Syscall.Why != inspect.Zombie || w.WChan.Why != inspect.Zombie || leader.SP.Why != inspect.Zombie {
+		t.Errorf("the leader waits in %+v, stack pointer %+v", w, leader.SP)
+	}
+	if b := d.Threads[at].BlockedPercent; b.Why != inspect.Zombie {
+		t.Errorf("the leader is blocked: %+v", b)
+	}
+	if b, n := d.BlockedPercent, len(p.Threads)-1; !b.OK() || b.V > 100*float64(n)+1e-6 {
+		t.Errorf("%d living threads, blocked %+v", n, b)
 	}
 }
 

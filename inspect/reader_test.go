@@ -209,6 +209,29 @@ func TestReadZombies(t *testing.T) {
 	}
 }
 
+// A process on its way out has no memory before it is a zombie. Once it is one,
+// the same empty files mean that it has exited.
+func TestReadBecomesZombie(t *testing.T) {
+	f := inspecttest.NewFakeProc(t)
+	r := open(t, f.Root)
+	q := inspect.Request{Want: inspect.WantTree | inspect.WantRollup, Only: []int{10}}
+	leaving := inspecttest.FakeProcess{PID: 10, State: 'R', Comm: "leaving", Start: 5}
+	f.Put(leaving)
+	f.RemoveAll("10/smaps_rollup")
+	if p := read(t, r, q).ByPID(10); p.Cmdline.Why != inspect.OK || p.PSSBytes.OK() {
+		t.Fatalf("not on its way out: cmdline %+v, PSS %+v", p.Cmdline, p.PSSBytes)
+	}
+	leaving.State = 'Z'
+	f.Put(leaving)
+	f.RemoveAll("10/smaps_rollup")
+	for range 2 {
+		p := read(t, r, q).ByPID(10)
+		if p.Cmdline.Why != inspect.Zombie || p.PSSBytes.Why != inspect.Zombie || p.RSSBytes.Why != inspect.Zombie {
+			t.Errorf("zombie: RSS %+v, cmdline %+v, PSS %+v", p.RSSBytes, p.Cmdline, p.PSSBytes)
+		}
+	}
+}
+
 func TestReadKernelThread(t *testing.T) {
 	f := inspecttest.NewFakeProc(t)
 	f.Put(inspecttest.FakeProcess{PID: 10, Flags: 0x200000, Comm: "kworker/1:1-cgroup_pidlist_destroy"})

@@ -229,7 +229,7 @@ func (v *visit) take(s slot, f proc.File, b []byte, err error) bool {
 	if s == slotStatus {
 		v.sums[s] = v.ps.hashStatus(b)
 	}
-	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s]
+	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s] || v.ended()
 	return v.fresh[s]
 }
 
@@ -268,6 +268,11 @@ func (v *visit) failed(s slot, f proc.File, err error) {
 	case ReadFailed, Malformed:
 		v.errors++
 	case Stuck:
+		if v.leaderState() == 'Z' && v.alive == v.pid {
+			// It is refused for what held the process up on its way out.
+			why = Zombie
+			break
+		}
 		v.stuck = append(v.stuck, f.String())
 		if v.old != nil && v.old.sums[s] != uint64(Stuck) {
 			v.keep(s)
@@ -275,7 +280,7 @@ func (v *visit) failed(s slot, f proc.File, err error) {
 		}
 	}
 	v.whys[s], v.sums[s] = why, uint64(why)
-	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s]
+	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s] || v.ended()
 }
 
 // keep takes over what old knows of a file that is not read this time.

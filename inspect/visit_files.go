@@ -21,6 +21,13 @@ func (v *visit) readStat() bool {
 // statKnown reports whether v.stat was parsed in this visit.
 func (v *visit) statKnown() bool { return v.fresh[slotStat] && v.whys[slotStat] == OK }
 
+// ended: the leader has exited since the last pass. The same text, or the same
+// error, means something else from then on: not that there is nothing in a file,
+// but that nobody is left who could have it.
+func (v *visit) ended() bool {
+	return v.old != nil && v.old.p.LeaderState != 'Z' && v.statKnown() && v.stat.State == 'Z'
+}
+
 // leaderState and threadCount are what stat says, now or last time.
 func (v *visit) leaderState() State {
 	switch {
@@ -123,7 +130,7 @@ func (v *visit) readRollup() {
 
 func (v *visit) readFDs() {
 	var err error
-	v.tids, err = v.r.FDs(v.tids[:0], v.pid)
+	v.tids, err = v.r.FDs(v.tids[:0], v.alive) // that of a zombie leader is empty
 	if err != nil {
 		v.failed(slotFDs, proc.FileFD, err)
 		return

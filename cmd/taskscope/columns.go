@@ -80,10 +80,21 @@ func fieldColumns(fields []*inspect.Field) []column {
 // cell is the text of one field of one row, for people.
 func (a *app) cell(f *inspect.Field, r inspect.Row) string {
 	v := f.Get(r)
-	if f.ID == "cmdline" && v.OK() && strings.Join(v.L, "") == "" {
-		return a.clean("[" + r.Process.Comm + "]")
+	if f.ID == "cmdline" && strings.Join(v.L, "") == "" {
+		return a.bareCommand(r.Process, v)
 	}
 	return a.valueText(f.Unit, v)
+}
+
+// bareCommand stands for a command line that has no words: kernel threads never
+// had one, a zombie has given its own back. The name says who it is all the same,
+// in brackets because it is not what the program was started with. A line that
+// could not be read stays unknown.
+func (a *app) bareCommand(p *inspect.Process, v inspect.Value) string {
+	if v.OK() || v.Why == inspect.KernelThread || v.Why == inspect.Zombie {
+		return a.clean("[" + p.Comm + "]")
+	}
+	return a.unknown()
 }
 
 // valueText is the text of a value, for people.

@@ -65,7 +65,11 @@ func TestTreeComplete(t *testing.T) {
 	defer churn.Wait()
 	defer close(end)
 	compared := 0
+	// A crowded machine shows in one round what an empty one does in many.
 	for range 15 {
+		if compared >= 20000 {
+			break
+		}
 		before := allStats(t)
 		code, stdout, stderr := invoke(t, "tree", "--json")
 		after := allStats(t)

@@ -126,6 +126,32 @@ func TestWatch(t *testing.T) {
 	r.leave()
 }
 
+// A Reader whose system call has returned, but which waits until the Go runtime
+// lets it run on, is not stuck either: its thread sleeps then, in a futex.
+func TestStarvedInRuntime(t *testing.T) {
+	f := newTree(t)
+	f.process(7)
+	r := f.open().NewReader()
+	r.guard = newGuard(4)
+	goOn := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		r.bind()
+		defer r.unbind()
+		_ = r.enter(7, FileStat)
+		<-goOn
+		r.leave()
+	})
+	defer wg.Wait()
+	defer close(goOn)
+	w := watch{r: r}
+	for stop := time.Now().Add(patience); w.excused < 3; time.Sleep(time.Millisecond) {
+		if w.look(); time.Now().After(stop) {
+			t.Fatalf("not excused: %d ticks count", w.ticks)
+		}
+	}
+}
+
 // A thread that wants a CPU is not stuck, one that sleeps in the kernel is.
 func TestStarved(t *testing.T) {
 	f := newTree(t)

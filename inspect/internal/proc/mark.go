@@ -131,20 +131,31 @@ func (r *Reader) unbind() {
 	runtime.UnlockOSThread()
 }
 
-// starved reports whether the thread of the Reader is ready to run: then it is
-// not the kernel that keeps it inside a read, but a lack of CPU time. Reading
-// our own status cannot block.
+// starved reports whether it is not the kernel that keeps the thread of the
+// Reader inside a read, but a lack of CPU time. Then the thread is ready to run;
+// or its system call has returned and it sleeps in a futex until the Go runtime
+// has a processor for it again, which takes long when the threads that hold
+// them are not scheduled either. No read of a file waits in a futex. Reading
+// these two files about ourselves cannot block.
 func (r *Reader) starved() bool {
 	tid := r.tid.Load()
 	if tid == 0 {
 		return false
 	}
-	b, err := os.ReadFile(DefaultRoot + "/self/task/" + strconv.Itoa(int(tid)) + "/status")
+	task := DefaultRoot + "/self/task/" + strconv.Itoa(int(tid))
+	b, err := os.ReadFile(task + "/status")
 	if err != nil {
 		return false
 	}
 	var s Status
-	return ParseStatus(b, &s) == nil && s.State == 'R'
+	if ParseStatus(b, &s) == nil && s.State == 'R' {
+		return true
+	}
+	if b, err = os.ReadFile(task + "/syscall"); err != nil {
+		return false
+	}
+	var c Syscall
+	return ParseSyscall(b, &c) == nil && (c.Running || c.Number == unix.SYS_FUTEX)
 }
 
 // suspect tells the guard that the read seen last stands still. False: it has
