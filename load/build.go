@@ -24,6 +24,7 @@ const TickNS = 10_000_000
 const (
 	threadBytes  = 64 << 10
 	processBytes = 256 << 10
+	runtimeBytes = 256 << 20 // a Go runtime with as many goroutines as there may be
 )
 
 const (
@@ -60,7 +61,7 @@ func newPlan(name string, v Values) *Plan {
 		Scenario:   name,
 		Parameters: v.Texts(),
 		Duration:   v.Duration("seconds"),
-		Tier:       "native",
+		Tier:       TierNative,
 		Processes: []ProcessPlan{{
 			Role: "root", Parent: -1, Threads: []ThreadPlan{{Role: "leader", Name: name}},
 		}},
@@ -100,6 +101,10 @@ func (p *Plan) finish() *Plan {
 		Process: -1, Thread: -1, Field: "tasks_alive", Scope: "subtree", Kind: Equality, When: WhenGone,
 		Because: "a run that has ended leaves no process",
 	})
+	if p.Tier == TierGo {
+		p.Promises = slices.DeleteFunc(p.Promises, func(q Promise) bool { return !q.HoldsWithRuntime() })
+		p.Budget.MemoryBytes += runtimeBytes
+	}
 	for _, q := range p.Processes {
 		p.Budget.Tasks += len(q.Threads)
 		p.Budget.MemoryBytes += processBytes + threadBytes*uint64(len(q.Threads))

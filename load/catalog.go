@@ -10,8 +10,8 @@ import (
 func All() []Scenario {
 	return []Scenario{
 		scThreads(), scTree(), scIdle(), scVol(), scReady(), scDuty(), scMem(),
-		scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(),
 		scLock(), scGIL(), scCounter(), scSum(), scPingpong(), scPool(), scCPU(), scMap(), scIsolation(), scHybrid(),
+		scNvolYield(), scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(), scThrottle(), scGoRuntime(),
 	}
 }
 

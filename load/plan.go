@@ -16,6 +16,20 @@ type Plan struct {
 	Objects  []Object  `json:"objects,omitempty"`
 	Promises []Promise `json:"promises"`
 	Budget   Budget    `json:"budget"`
+	// Quota limits the CPU time of all tasks together, by a control group.
+	Quota *Quota `json:"quota,omitempty"`
+}
+
+// The tiers: which worker does the operations.
+const (
+	TierNative = "native" // exact
+	TierGo     = "go"     // with a language runtime
+)
+
+// Quota is a limit of CPU time per period.
+type Quota struct {
+	Time   time.Duration `json:"time_ns"`
+	Period time.Duration `json:"period_ns"`
 }
 
 // ProcessPlan is one process. Threads[0] is its leader.
@@ -110,6 +124,7 @@ const (
 const (
 	OpCheckSlice OpKind = 60 + iota // fail unless the thread's time slice (sched_rr_get_interval) is A ns, give or take a tick
 	OpSpinFollow                    // stay runnable and busy until thread A of the plan (counted over all processes) is done, or B ns after the gate; counts in Acquired how often that one's Loops have moved between two looks
+	OpGoroutines                    // tier go only: A goroutines work in turns, B at a time, until C ns after the gate
 )
 
 // Operations on what the workers share. Every wait in them is counted in
@@ -224,5 +239,8 @@ type Promise struct {
 	// Slot names a reported address (OpMap) for segment fields.
 	Slot    int    `json:"slot,omitempty"`
 	Because string `json:"because"`
-	Needs   string `json:"needs,omitempty"` // capability id
+	// WithRuntime: it holds too for workers that have a language runtime beside
+	// them, which adds threads, switches and memory of its own.
+	WithRuntime bool   `json:"with_runtime,omitempty"`
+	Needs       string `json:"needs,omitempty"` // capability id
 }

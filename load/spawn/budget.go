@@ -190,6 +190,8 @@ func busySeconds(t *load.ThreadPlan) float64 {
 					sum += 86400
 				}
 				sum += float64(o.A) / 1e9
+			case load.OpGoroutines:
+				sum += float64(o.B) * float64(o.C) / 1e9
 			case load.OpSpinFollow:
 				sum += float64(o.B) / 1e9
 			case load.OpDuty:

@@ -32,17 +32,8 @@ func newCgroup(r *Run) *cgroup {
 	if !ok || unix.Access(parent, unix.W_OK) != nil || native.Image() == nil {
 		return nil
 	}
-	start, _ := startTime(os.Getpid())
-	name := fmt.Sprintf("%s%s-%d-%s", cgroupPrefix, r.id, os.Getpid(), start)
-	g := &cgroup{dir: filepath.Join(parent, name), fd: -1}
-	// The guard comes first: from the directory's first moment on, somebody
-	// outlives the controller to remove it.
-	var err error
-	if g.guard, err = startGuard(r, parent, name); err != nil {
-		return nil
-	}
-	if err = os.Mkdir(g.dir, 0o755); err != nil {
-		g.remove()
+	g, err := makeCgroup(r, parent)
+	if err != nil {
 		return nil
 	}
 	if g.fd, err = unix.Open(g.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
@@ -54,6 +45,24 @@ func newCgroup(r *Run) *cgroup {
 		return nil
 	}
 	return g
+}
+
+// makeCgroup makes a directory for a run below parent, with a guard.
+func makeCgroup(r *Run, parent string) (*cgroup, error) {
+	start, _ := startTime(os.Getpid())
+	name := fmt.Sprintf("%s%s-%d-%s", cgroupPrefix, r.id, os.Getpid(), start)
+	g := &cgroup{dir: filepath.Join(parent, name), fd: -1}
+	// The guard comes first: from the directory's first moment on, somebody
+	// outlives the controller to remove it.
+	var err error
+	if g.guard, err = startGuard(r, parent, name); err != nil {
+		return nil, err
+	}
+	if err = os.Mkdir(g.dir, 0o755); err != nil {
+		g.remove()
+		return nil, err
+	}
+	return g, nil
 }
 
 // unifiedDir is this process' own version 2 directory.
@@ -140,15 +149,18 @@ func removeCgroup(dir string) bool {
 }
 
 // runCgroups lists the directories of a run ("" for every run) below this
-// process' own cgroup.
+// process' own cgroups.
 func runCgroups(runID string) []string {
-	parent, ok := unifiedDir()
-	if !ok {
-		return nil
-	}
-	list, err := filepath.Glob(filepath.Join(parent, cgroupPrefix+"*"))
-	if err != nil {
-		return nil
+	var list []string
+	for _, find := range []func() (string, bool){unifiedDir, cpuDir} {
+		parent, ok := find()
+		if !ok {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(parent, cgroupPrefix+"*"))
+		if err == nil { // the pattern is right
+			list = append(list, found...)
+		}
 	}
 	var mine []string
 	for _, dir := range list {

@@ -43,6 +43,8 @@ func (t *goThread) operate(o *arenaOp) error {
 		return t.checkSlice(o)
 	case load.OpSpinFollow:
 		return t.spinFollow(o)
+	case load.OpGoroutines:
+		return t.goroutines(o)
 	case opTestWedge:
 		_, err := t.nanosleep(3600e9)
 		return err

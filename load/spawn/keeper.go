@@ -34,6 +34,7 @@ type keeper struct {
 	settled chan struct{}
 	killAt  time.Time // zero: not stopping
 	group   *cgroup
+	quota   *quota // nil without one
 }
 
 // keptProcess is one process of the plan.
@@ -84,6 +85,11 @@ func (k *keeper) start() error {
 	if k.r.without&guardCgroup == 0 {
 		k.group = newCgroup(k.r)
 	}
+	if q := k.r.plan.Quota; q != nil {
+		if k.quota, err = newQuota(k.r, k.group, q); err != nil {
+			return err
+		}
+	}
 	pidfd := -1
 	attr := &syscall.ProcAttr{
 		Files: k.r.fds.workerFiles(),
@@ -99,7 +105,7 @@ func (k *keeper) start() error {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, k.group.fd
 	}
 	pid, err := k.r.exec(attr)
-	if err != nil && k.group != nil {
+	if err != nil && k.group != nil && (k.quota == nil || k.quota.v1 != nil) {
 		// The cgroup is one guard of several: do without where it is refused.
 		k.group.remove()
 		k.group, attr.Sys.UseCgroupFD = nil, false
@@ -314,6 +320,11 @@ func (k *keeper) advance() {
 	}
 	if k.settled == r.parked {
 		r.setParked()
+	} else if k.quota != nil {
+		if err := k.quota.admit(r); err != nil {
+			r.fail(err)
+			return
+		}
 	}
 	close(k.settled)
 }

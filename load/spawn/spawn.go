@@ -85,8 +85,8 @@ const (
 
 // The tiers.
 const (
-	TierNative = "native"
-	TierGo     = "go"
+	TierNative = load.TierNative
+	TierGo     = load.TierGo
 )
 
 // LeftBehind counts what a finished run left; all zero is the only good answer.
@@ -151,6 +151,9 @@ func chooseTier(p *load.Plan, o Options) (string, error) {
 	case TierGo:
 		return tier, nil
 	case TierNative:
+		if p.Tier == TierGo {
+			return "", fmt.Errorf("%w: tier native: %s is about the Go runtime, which only tier go has", load.ErrUsage, p.Scenario)
+		}
 		if native.Image() == nil {
 			return "", fmt.Errorf("%w: tier native: no worker image for this architecture; use tier=go", load.ErrUsage)
 		}

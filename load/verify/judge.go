@@ -158,7 +158,7 @@ func (j *judge) check(q *load.Promise) Check {
 	if exp.ok && !exp.isText {
 		c.Tolerance = q.TolAbs + q.TolRel*math.Abs(exp.num)
 	}
-	if j.m.Plan.Tier == "go" && !holdsWithRuntime(q) {
+	if j.m.Plan.Tier == "go" && !q.HoldsWithRuntime() {
 		c.Verdict, c.Why = Skipped, "the go worker's runtime adds threads, switches and memory of its own: only the native tier is exact"
 		return c
 	}
@@ -174,16 +174,6 @@ func (j *judge) check(q *load.Promise) Check {
 	c.Observed, c.Source = obs.value(), obs.source
 	j.decide(&c, q, exp, self, obs)
 	return c
-}
-
-// holdsWithRuntime says whether a promise holds for workers that have a
-// language runtime beside them.
-func holdsWithRuntime(q *load.Promise) bool {
-	switch q.Field {
-	case "descendants", "children", "ppid", "comm", "cpus_allowed", "tasks_alive":
-		return true
-	}
-	return false
 }
 
 // pending says whether a promise cannot be judged yet.

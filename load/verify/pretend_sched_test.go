@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"testing"
+
 	"taskscope/inspect"
 	"taskscope/load"
 )
@@ -20,7 +22,11 @@ func schedReport(p *load.Plan, t *load.ThreadPlan, op load.Op, r *load.Report) {
 				}
 			}
 		})
-		r.CPUNS = uint64(float64(p.Duration) * niceWeights[t.Nice] / total)
+		cpu := float64(p.Duration)
+		if p.Quota != nil {
+			cpu *= float64(p.Quota.Time) / float64(p.Quota.Period)
+		}
+		r.CPUNS = uint64(cpu * niceWeights[t.Nice] / total)
 		r.Involuntary = r.CPUNS / 3e6
 	case load.OpSpinFollow:
 		n := 0
@@ -145,6 +151,35 @@ func (w *world) eachDetail(phase load.When, f func(d *inspect.Detail)) {
 	for _, s := range w.samples {
 		if s.Phase == phase && s.Detail != nil {
 			f(s.Detail)
+		}
+	}
+}
+
+// TestGoRuntime: the one load whose worker is a Go program.
+func TestGoRuntime(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		threads, ready int
+		run            uint64
+		want           Verdict
+	}{
+		{"as it is", 7, 2, 19e8, Pass},
+		{"a thread per goroutine", 1003, 2, 19e8, Fail},
+		{"too few threads", 1, 1, 19e8, Fail},
+		{"all threads run at once", 7, 7, 19e8, Fail},
+		{"more CPU time than GOMAXPROCS allows", 7, 2, 29e8, Fail},
+	} {
+		w := pretend(t, "go-runtime", 0)
+		for _, s := range w.of(load.WhenLive) {
+			p := s.Processes[0]
+			p.ThreadCount = inspect.Know(tt.threads)
+			for i := range tt.ready {
+				p.Threads = append(p.Threads, inspect.Thread{ID: inspect.ThreadID{TID: 5000 + i, Start: 77}, State: 'R'})
+			}
+		}
+		w.last(load.WhenParked).Processes[0].RunNS = inspect.Know(tt.run)
+		if r := w.judge(); r.Verdict != tt.want {
+			t.Errorf("%s: %s (%s), want %s", tt.name, r.Verdict, r.Why, tt.want)
 		}
 	}
 }

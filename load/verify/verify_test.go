@@ -12,6 +12,9 @@ import (
 // shapes are the runs every scenario is judged in.
 func shapes(t *testing.T, run func(t *testing.T, name string, args []string)) {
 	for _, s := range load.All() {
+		if s.Name == "go-runtime" { // TestGoRuntime
+			continue
+		}
 		run2 := func(label string, args []string) {
 			t.Run(s.Name+label, func(t *testing.T) { run(t, s.Name, args) })
 		}
