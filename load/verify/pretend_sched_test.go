@@ -40,6 +40,9 @@ func schedReport(p *load.Plan, t *load.ThreadPlan, op load.Op, r *load.Report) {
 	case load.OpMigrate:
 		r.Voluntary += op.A
 		r.Loops += op.A
+	case load.OpYield:
+		r.Involuntary += op.A
+		r.Loops += op.A
 	case load.OpHold:
 		r.Loops++
 	}
@@ -103,27 +106,38 @@ func schedMutations() []mutation {
 			th.CPULast.V = 1 - th.CPULast.V
 		}},
 		{"the worker has moved once less than it should", " migrate ", func(w *world) { w.report().Loops-- }},
-		{"another policy at the gate", " nice policy preempt rr ", func(w *world) {
+		{"another policy at the gate", " nvol-yield nice policy preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenReady))
 			th.Policy.V = 7
 		}},
-		{"another policy at the end", " nice policy preempt rr ", func(w *world) {
+		{"another policy at the end", " nvol-yield nice policy preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
 			th.Policy.V = 7
 		}},
-		{"one priority off", " nice policy preempt rr ", func(w *world) {
+		{"one priority off", " nvol-yield nice policy preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenReady))
 			th.Priority.V++
 		}},
-		{"another nice value", " nice policy preempt rr ", func(w *world) {
+		{"another nice value", " nvol-yield nice policy preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
 			th.Nice.V++
 		}},
-		{"another real-time priority", " nice policy preempt rr ", func(w *world) {
+		{"another real-time priority", " nvol-yield nice policy preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenReady))
 			th.RTPriority.V++
 		}},
-		{"one slice more than switches", " nice migrate preempt rr ", func(w *world) {
+		{"three yields that gave the CPU to nobody", " nvol-yield ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Involuntary, func(n uint64) uint64 { return n - 3 })
+			know(&th.Slices, func(n uint64) uint64 { return n - 3 })
+		}},
+		{"the worker says that nobody ran at one of its yields", " nvol-yield ", func(w *world) { w.report().Loops -= 3 }},
+		{"one voluntary switch more than waits", " nvol-yield ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Voluntary, func(n uint64) uint64 { return n + 1 })
+			know(&th.Slices, func(n uint64) uint64 { return n + 1 })
+		}},
+		{"one slice more than switches", " nvol-yield nice migrate preempt rr ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
 			know(&th.Slices, func(n uint64) uint64 { return n + 1 })
 		}},
