@@ -110,6 +110,9 @@ func loadBindings() []binding {
 	return []binding{
 		{keys: []key{special(tcell.KeyEnter)}, scope: onLoads, tag: tag, short: "Start", long: "start the selected load, after asking for its parameters", hint: 2, enabled: startEnabled, do: (*app).askStart},
 		{keys: []key{special(tcell.KeyTab)}, scope: onRun, tag: tag, short: "Tasks/checks", long: "switch between tasks and checks", hint: 2, do: (*app).runSwitch},
+		{keys: []key{char('v')}, scope: onRun, tag: tag, short: "Only open", long: "show only checks that have not passed, or all", hint: 5, do: (*app).toggleOpenChecks},
+		{keys: []key{char('x')}, scope: onRun, tag: tag, short: "Freeze", long: "stop all processes of the load, or let them go on", hint: 6, enabled: freezeEnabled, do: (*app).freeze},
+		{keys: []key{char('X')}, scope: onRun, tag: tag, short: "Kill worker", long: "kill the selected process of the load, after a confirmation, to see what that does", hint: 7, enabled: actEnabled, do: (*app).killWorker},
 		{keys: []key{char('e')}, scope: onRun, tag: tag, short: "Edit, again", long: "run again with other parameters", hint: 4, do: (*app).askAgain},
 	}
 }

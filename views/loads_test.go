@@ -53,6 +53,7 @@ type fakeRun struct {
 	mu      sync.Mutex
 	params  []string
 	stopped int
+	paused  bool
 }
 
 func (r *fakeRun) Name() string  { return r.name }
@@ -62,7 +63,7 @@ func (r *fakeRun) RootPID() int  { return inspecttest.FocusPID }
 func (r *fakeRun) Status() model.LoadStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return model.LoadStatus{Phase: "running", Elapsed: 2.5, Total: 10, Params: r.params, Result: &verify.Result{
+	return model.LoadStatus{Phase: "running", Paused: r.paused, Elapsed: 2.5, Total: 10, Params: r.params, Result: &verify.Result{
 		Checks: []verify.Check{
 			{Subject: "thread a", Field: "voluntary_switches", Expected: 200.0, SelfReported: 200.0, Observed: 200.0, Verdict: verify.Pass, Because: "one per period"},
 			{Subject: "thread b", Field: "rss_bytes", Expected: 65536.0, Observed: 131072.0, Verdict: verify.Fail, Because: "as touched", Why: "twice as much"},
@@ -75,6 +76,16 @@ func (r *fakeRun) Again(_ context.Context, params []string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.params = params
+	return nil
+}
+
+func (r *fakeRun) Pause() error  { return r.setPaused(true) }
+func (r *fakeRun) Resume() error { return r.setPaused(false) }
+
+func (r *fakeRun) setPaused(p bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = p
 	return nil
 }
 
@@ -106,6 +117,14 @@ func TestLoadsFromCatalogueToVerdicts(t *testing.T) {
 	d.Press(tcell.KeyCtrlW, tcell.KeyEnter)
 	d.See("run vol", "FAIL", "pending", "busy")
 	d.Golden("run")
+	d.Type("v")
+	d.See("Checks that have not passed: 2")
+	d.Type("v")
+	d.See("Checks: expected")
+	d.Type("x")
+	d.See("running, FROZEN", "load frozen", "frozen; what is promised about time")
+	d.Type("x")
+	d.Lose("FROZEN")
 	d.Type("e")
 	d.See("again with")
 	d.Type(" workers=9")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v2"
+	"golang.org/x/sys/unix"
 
 	"taskscope/inspect"
 	"taskscope/views/model"
@@ -22,6 +23,8 @@ type runPage struct {
 	grids  [2]*grid // tasks, checks
 	active int
 	width  int
+
+	teaches string // what the load is there to show
 }
 
 func newRunPage(a *app, run model.LoadRun) *runPage {
@@ -30,6 +33,13 @@ func newRunPage(a *app, run model.LoadRun) *runPage {
 	p.tasks.Roles = map[int]string{}
 	p.grids = [2]*grid{newGrid(a.theme, &a.glyphs, p.tasks), newGrid(a.theme, &a.glyphs, p.checks)}
 	p.setActive(1)
+	if a.cfg.Loads != nil {
+		for _, l := range a.cfg.Loads.Catalog() {
+			if l.Name == run.Name() {
+				p.teaches = l.Teaches
+			}
+		}
+	}
 	return p
 }
 
@@ -40,11 +50,16 @@ func (p *runPage) setActive(i int) {
 	}
 }
 
-func (p *runPage) scope() scope        { return onRun }
-func (p *runPage) crumb() string       { return "run " + model.Sanitize(p.run.Name()) }
-func (p *runPage) grid() *grid         { return p.grids[p.active] }
-func (p *runPage) text() *text         { return nil }
-func (p *runPage) notes() []model.Span { return nil }
+func (p *runPage) scope() scope  { return onRun }
+func (p *runPage) crumb() string { return "run " + model.Sanitize(p.run.Name()) }
+func (p *runPage) grid() *grid   { return p.grids[p.active] }
+func (p *runPage) text() *text   { return nil }
+func (p *runPage) notes() []model.Span {
+	if p.status.Paused {
+		return []model.Span{{Text: "load frozen", Style: model.Warn}}
+	}
+	return nil
+}
 
 // request reads all threads: those of the load's processes are not known
 // before they are there.
@@ -87,10 +102,19 @@ func (p *runPage) arrange(width int) {
 }
 
 func (p *runPage) draw(screen tcell.Screen, x, y, w, h int) {
-	for i, l := range model.RunLines(p.checks, p.run.Name(), p.run.RunID(), p.status, w) {
+	teaches := p.teaches
+	if h < 20 {
+		teaches = ""
+	}
+	lines := model.RunLines(p.checks, p.run.Name(), p.run.RunID(), teaches, p.status, w)
+	for i, l := range lines {
 		p.app.theme.drawLine(screen, x, y+i, w, l)
 	}
-	y, h = y+3, h-3
+	y, h = y+len(lines), h-len(lines)
+	if detail := p.detail(); len(detail) > 1 && h >= 8 { // the second line is the one below the page
+		p.app.theme.drawLine(screen, x, y+h-1, w, detail[0])
+		h--
+	}
 	if h < 12 { // one table at a time
 		p.drawPart(screen, p.active, x, y, w, h)
 		return
@@ -102,6 +126,9 @@ func (p *runPage) draw(screen tcell.Screen, x, y, w, h int) {
 
 func (p *runPage) drawPart(screen tcell.Screen, i, x, y, w, h int) {
 	title := [2]string{"Tasks: promised role and threads, and what is observed", "Checks: expected, reported by the workers themselves, observed"}[i]
+	if i == 1 && p.checks.Open {
+		title = fmt.Sprintf("Checks that have not passed: %d", p.checks.Len())
+	}
 	style := model.Muted
 	if i == p.active {
 		style = model.Strong
@@ -117,9 +144,70 @@ func (p *runPage) describe() model.Line {
 		return nil
 	}
 	if p.active == 1 {
-		return p.checks.Describe(i)
+		lines := p.detail()
+		return lines[len(lines)-1]
 	}
 	return p.tasks.Describe(i)
+}
+
+// detail explains the selected check.
+func (p *runPage) detail() []model.Line {
+	if i := p.grids[1].selected(); p.active == 1 && i >= 0 {
+		return p.checks.Describe(i, p.width)
+	}
+	return nil
+}
+
+// freezeEnabled says whether the load of the page can be stopped for a while.
+func freezeEnabled(a *app) (bool, string) {
+	p, ok := a.top().(*runPage)
+	if !ok {
+		return false, "only where a load runs"
+	}
+	if _, ok := p.run.(model.LoadPauser); !ok {
+		return false, "this load cannot be frozen"
+	}
+	return p.status.Phase == "running" || p.status.Paused, "only while it runs"
+}
+
+// freeze stops the load, or lets it go on.
+func (a *app) freeze() {
+	p, ok := a.top().(*runPage)
+	if !ok {
+		return
+	}
+	load, ok := p.run.(model.LoadPauser)
+	if !ok {
+		return
+	}
+	act, said := load.Pause, "frozen; what is promised about time fails over a pause"
+	if p.status.Paused {
+		act, said = load.Resume, "goes on"
+	}
+	a.background(func(context.Context) func() {
+		err := act()
+		return func() {
+			a.say(model.Muted, said)
+			if err != nil {
+				a.say(model.Bad, oneLine(err))
+			}
+			a.cfg.Sampler.Refresh()
+			a.update()
+		}
+	})
+}
+
+// killWorker kills the selected process of the load, after a confirmation.
+func (a *app) killWorker() {
+	if s := a.openSubjects(false); len(s) > 0 {
+		a.confirm(s, act{"kill worker", "killed worker", "with SIGKILL:", func(who subject) error { return who.target.Signal(unix.SIGKILL) }})
+	}
+}
+
+func (a *app) toggleOpenChecks() {
+	if p, ok := a.top().(*runPage); ok {
+		p.checks.Open = !p.checks.Open
+	}
 }
 
 func (a *app) runSwitch() {

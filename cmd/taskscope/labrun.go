@@ -37,7 +37,10 @@ type labRun struct {
 	err    error              // of the end
 }
 
-var _ model.LoadRun = (*labRun)(nil)
+var (
+	_ model.LoadRun    = (*labRun)(nil)
+	_ model.LoadPauser = (*labRun)(nil)
+)
 
 // startLab starts a load and the goroutine that conducts it.
 func (a *app) startLab(ctx context.Context, f *loadFlags, s *load.Scenario, job loadJob, params []string) (*labRun, error) {
@@ -214,6 +217,27 @@ func (l *labRun) Again(ctx context.Context, params []string) error {
 		return err
 	}
 	return l.start(ctx, job, params)
+}
+
+// Pause stops the processes of the run, Resume lets them go on.
+func (l *labRun) Pause() error { return l.pause(true, (*spawn.Run).Pause) }
+
+// Resume ends a pause.
+func (l *labRun) Resume() error { return l.pause(false, (*spawn.Run).Resume) }
+
+func (l *labRun) pause(paused bool, act func(*spawn.Run) error) error {
+	l.mu.Lock()
+	run := l.run
+	l.mu.Unlock()
+	if err := act(run); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.run == run {
+		l.status.Paused = paused
+	}
+	return nil
 }
 
 // Stop ends the run and waits until nothing is left. It may be called again.

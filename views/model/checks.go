@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +16,11 @@ type Checks struct {
 	G      Glyphs
 	Width  int
 	Result *verify.Result
+	// Open hides the checks that have passed.
+	Open bool
 
-	cols []Column
+	cols  []Column
+	order []int // places in the plan, in the order shown
 }
 
 var checkColumns = []struct {
@@ -33,8 +37,31 @@ var checkColumns = []struct {
 	{Column{ID: "because", Title: "BECAUSE", Width: 8, Left: true, Flex: true}, 92},
 }
 
-// Arrange chooses the columns.
+// urgency sorts checks: what needs a look first comes first, all else stays in
+// the order of the plan, so that rows move only when that changes.
+func urgency(v verify.Verdict) int {
+	switch v {
+	case verify.Fail:
+		return 0
+	case verify.Undecided:
+		return 1
+	}
+	return 2
+}
+
+// Arrange chooses columns and rows.
 func (c *Checks) Arrange() {
+	c.order = c.order[:0]
+	if c.Result != nil {
+		for i := range c.Result.Checks {
+			if !c.Open || c.Result.Checks[i].Verdict != verify.Pass {
+				c.order = append(c.order, i)
+			}
+		}
+		slices.SortStableFunc(c.order, func(a, b int) int {
+			return urgency(c.Result.Checks[a].Verdict) - urgency(c.Result.Checks[b].Verdict)
+		})
+	}
 	c.cols = c.cols[:0]
 	for _, k := range checkColumns {
 		if c.Width >= k.from {
@@ -47,28 +74,23 @@ func (c *Checks) Arrange() {
 func (c *Checks) Columns() []Column { return c.cols }
 
 // Len is the number of checks.
-func (c *Checks) Len() int {
-	if c.Result == nil {
-		return 0
-	}
-	return len(c.Result.Checks)
-}
+func (c *Checks) Len() int { return len(c.order) }
 
 // Key identifies a check by its place in the plan, which never changes.
-func (c *Checks) Key(i int) Key { return Key{Name: strconv.Itoa(i)} }
+func (c *Checks) Key(i int) Key { return Key{Name: strconv.Itoa(c.order[i])} }
 
 // Find is the position of a check.
 func (c *Checks) Find(k Key) int {
 	i, err := strconv.Atoi(k.Name)
-	if err != nil || i < 0 || i >= c.Len() {
+	if err != nil {
 		return -1
 	}
-	return i
+	return slices.Index(c.order, i)
 }
 
 // Row makes the cells of one check.
 func (c *Checks) Row(i int) []Line {
-	k := c.Result.Checks[i]
+	k := c.Result.Checks[c.order[i]]
 	cells := make([]Line, len(c.cols))
 	for n, col := range c.cols {
 		switch col.ID {
@@ -145,17 +167,33 @@ func (c *Checks) Verdict(v verify.Verdict) Span {
 	return Span{Text: c.G.Pending + " pending", Style: Muted}
 }
 
-// Describe explains one check in a sentence.
-func (c *Checks) Describe(i int) Line {
-	k := c.Result.Checks[i]
-	line := Line{{Text: Sanitize(k.Subject) + " ", Style: Strong}, {Text: strings.ReplaceAll(Sanitize(k.Field), "_", " ") + ": "}, {Text: Sanitize(k.Because), Style: Muted}}
+// Describe explains one check in up to two lines.
+func (c *Checks) Describe(i, width int) []Line {
+	k := c.Result.Checks[c.order[i]]
+	head := Sanitize(k.Subject) + " " + strings.ReplaceAll(Sanitize(k.Field), "_", " ") + ":"
+	text, style := head+" "+Sanitize(k.Because), Muted
 	if k.Why != "" {
-		line = append(line, Span{Text: "  " + Sanitize(k.Why), Style: Warn})
+		text, style = text+" — "+Sanitize(k.Why), Warn
 	}
 	if k.Source != "" {
-		line = append(line, Span{Text: "  (" + Sanitize(k.Scope) + ", " + Sanitize(k.Kind) + ", from " + Sanitize(k.Source) + ")", Style: Muted})
+		text += " (" + Sanitize(k.Scope) + ", " + Sanitize(k.Kind) + ", from " + Sanitize(k.Source) + ")"
 	}
-	return line
+	if c.G.Unknown != "—" {
+		text = strings.ReplaceAll(text, "—", c.G.Unknown)
+	}
+	var lines []Line
+	for n, l := range Wrap(text, width) {
+		if n == 2 {
+			lines[1][0].Text = strings.TrimRight(string([]rune(lines[1][0].Text)[:max(0, min(len([]rune(lines[1][0].Text)), width-1))]), " ") + c.G.Ellipse
+			break
+		}
+		line := Plain(l, style)
+		if rest, ok := strings.CutPrefix(l, head); n == 0 && ok {
+			line = Line{{Text: head, Style: Strong}, {Text: rest, Style: style}}
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // Summary counts the verdicts in one line.
@@ -185,14 +223,18 @@ func (c *Checks) Summary() Line {
 	return line
 }
 
-// RunLines is the top of a run's page.
-func RunLines(c *Checks, name, id string, st LoadStatus, width int) []Line {
+// RunLines is the top of a run's page: what it is, what it teaches, its
+// parameters, and the verdicts so far.
+func RunLines(c *Checks, name, id, teaches string, st LoadStatus, width int) []Line {
 	phase := Span{Text: st.Phase, Style: Normal}
 	switch st.Phase {
 	case "running":
 		phase.Style = OK
 	case "failed":
 		phase.Style = Bad
+	}
+	if st.Paused {
+		phase = Span{Text: st.Phase + ", FROZEN", Style: Warn}
 	}
 	first := Line{{Text: Sanitize(name), Style: Strong}, {Text: "  "}, phase}
 	if st.Total > 0 {
@@ -202,9 +244,16 @@ func RunLines(c *Checks, name, id string, st LoadStatus, width int) []Line {
 		first = append(first, Span{Text: fmt.Sprintf("  %.1f s", st.Elapsed), Style: Muted})
 	}
 	first = append(first, Span{Text: "  run " + Sanitize(id), Style: Muted})
-	lines := []Line{first, {{Text: Sanitize(strings.Join(st.Params, " ")), Style: Muted}}}
+	lines := []Line{first}
+	if teaches != "" {
+		for _, l := range Wrap(Sanitize(teaches), width) {
+			lines = append(lines, Plain(l, Normal))
+		}
+	}
 	if st.Err != "" {
-		lines[1] = Plain(Sanitize(st.Err), Bad)
+		lines = append(lines, Plain(Sanitize(st.Err), Bad))
+	} else {
+		lines = append(lines, Plain(Sanitize(strings.Join(st.Params, " ")), Muted))
 	}
 	sum := c.Summary()
 	if c.Result != nil && c.Result.Verdict != "" && c.Result.Verdict != verify.Pending {

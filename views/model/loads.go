@@ -42,10 +42,18 @@ type LoadRun interface {
 	Stop(ctx context.Context) error
 }
 
+// LoadPauser is a LoadRun that can be stopped for a while and go on.
+type LoadPauser interface {
+	// Pause stops all its processes, Resume lets them go on; Status tells.
+	Pause() error
+	Resume() error
+}
+
 // LoadStatus is a moment of a run.
 type LoadStatus struct {
 	Phase   string // starting, ready, running, parked, ended, failed
 	Err     string
+	Paused  bool
 	Elapsed float64 // seconds since the gate opened
 	Total   float64 // planned seconds, 0 unknown
 	Params  []string

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"taskscope/inspect"
 	"taskscope/inspect/inspecttest"
+	"taskscope/load/verify"
 )
 
 func frameAt(n, k int) *inspect.Frame {
@@ -483,6 +485,58 @@ func TestSnapshotsAreNotChanged(t *testing.T) {
 	for i := range f.Processes {
 		if f.Processes[i].ID != copyOf.Processes[i].ID || len(f.Processes[i].Threads) != len(copyOf.Processes[i].Threads) {
 			t.Fatalf("process %d was changed", i)
+		}
+	}
+}
+
+func TestChecksThatNeedALookComeFirst(t *testing.T) {
+	verdicts := []verify.Verdict{verify.Pass, verify.Pending, verify.Undecided, verify.Pass, verify.Fail, verify.Skipped, verify.Fail}
+	r := &verify.Result{}
+	for i, v := range verdicts {
+		r.Checks = append(r.Checks, verify.Check{Subject: fmt.Sprint(i), Field: "x", Verdict: v, Because: "promised"})
+	}
+	c := &Checks{G: UnicodeGlyphs(), Width: 120, Result: r}
+	order := func() (names string) {
+		c.Arrange()
+		for i := range c.Len() {
+			if c.Find(c.Key(i)) != i {
+				t.Errorf("row %d is not found by its key", i)
+			}
+			names += c.Key(i).Name
+		}
+		return names
+	}
+	if got := order(); got != "4620135" {
+		t.Errorf("order %s", got)
+	}
+	r.Checks[1].Verdict = verify.Pass // no row moves for this
+	if got := order(); got != "4620135" {
+		t.Errorf("order %s after a pass", got)
+	}
+	r.Checks[3].Verdict = verify.Fail
+	if got := order(); got != "3462015" {
+		t.Errorf("order %s after a failure", got)
+	}
+	c.Open = true
+	if got := order(); got != "34625" {
+		t.Errorf("order %s of what has not passed", got)
+	}
+	if c.Find(Key{Name: "0"}) != -1 {
+		t.Error("a hidden check is found")
+	}
+}
+
+func TestCheckIsExplainedInTwoLines(t *testing.T) {
+	k := verify.Check{Subject: "thread a", Field: "voluntary_switches", Because: "one per period", Verdict: verify.Fail, Why: strings.Repeat("the machine was busy ", 40), Source: "proc", Scope: "thread", Kind: "equality"}
+	for _, g := range []Glyphs{UnicodeGlyphs(), ASCIIGlyphs()} {
+		c := &Checks{G: g, Width: 60, Result: &verify.Result{Checks: []verify.Check{k}}}
+		c.Arrange()
+		lines := c.Describe(0, 60)
+		if len(lines) != 2 || columns(lines[0]) > 60 || columns(lines[1]) > 60 || !strings.HasSuffix(lines[1].Text(), g.Ellipse) {
+			t.Errorf("%v", lines)
+		}
+		if !strings.HasPrefix(lines[0].Text(), "thread a voluntary switches: one per period") {
+			t.Errorf("%q", lines[0].Text())
 		}
 	}
 }
