@@ -126,12 +126,12 @@ func schedMutations() []mutation {
 			_, th := w.worker(w.last(load.WhenReady))
 			th.RTPriority.V++
 		}},
-		{"three yields that gave the CPU to nobody", " nvol-yield ", func(w *world) {
+		{"thirty yields that gave the CPU to nobody", " nvol-yield ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
-			know(&th.Involuntary, func(n uint64) uint64 { return n - 3 })
-			know(&th.Slices, func(n uint64) uint64 { return n - 3 })
+			know(&th.Involuntary, func(n uint64) uint64 { return n - 30 })
+			know(&th.Slices, func(n uint64) uint64 { return n - 30 })
 		}},
-		{"the worker says that nobody ran at one of its yields", " nvol-yield ", func(w *world) { w.report().Loops -= 3 }},
+		{"the worker says that nobody ran at thirty of its yields", " nvol-yield ", func(w *world) { w.report().Loops -= 30 }},
 		{"one voluntary switch more than waits", " nvol-yield ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
 			know(&th.Voluntary, func(n uint64) uint64 { return n + 1 })
