@@ -45,7 +45,7 @@ func openExact(ctx context.Context, o TraceOptions) (*exact, error) {
 	}
 	t, err := bpf.NewTracer(ctx, bpf.TracerOptions{
 		Targets: []int{o.ID.PID}, Descendants: o.Descendants,
-		Aggregates: true, Pairs: true, Events: o.Events,
+		Aggregates: true, Pairs: true, Events: o.Events, Births: true,
 		MaxThreads: o.MaxThreads, RingBytes: o.RingBytes,
 	})
 	if err != nil {
@@ -297,7 +297,7 @@ func traceCounts(c *bpf.Counts) TraceCounts {
 		RunNS: ns(c.Run), ReadyNS: ns(c.Ready), BlockedNS: ns(c.Sleep), DiskNS: ns(c.Disk),
 		StoppedNS: ns(c.Stopped), UnknownNS: ns(c.Unknown),
 		Voluntary: Know(c.Voluntary), Involuntary: Know(c.Involuntary),
-		Wakes: Know(c.Wakes), Migrations: Know(c.Migrations), MissedIns: c.MissedIns,
+		Wakes: Know(c.Wakes), Migrations: Know(c.Migrations), MissedIns: c.MissedIns, MissedWakes: c.MissedWakes,
 		Latency: Know(Histogram{
 			Count: c.Latency.Count, SumNS: uint64(c.Latency.Sum), MaxNS: uint64(c.Latency.Max), Buckets: c.Latency.Hist,
 		}),
@@ -317,11 +317,17 @@ func tracePairs(list []bpf.Pair) []TracePair {
 }
 
 func traceDrops(d *bpf.Drops) TraceDrops {
-	return TraceDrops{
+	out := TraceDrops{
 		Events: d.Emitted, EventsDropped: d.Dropped, ExitsDropped: d.ExitsDropped,
 		ThreadsFull: d.ThreadsFull, PairsFull: d.PairsFull, ProcessesFull: d.ProcessesFull,
 		Reused: d.Reused, Switches: d.Switches, ChainBreaks: d.ChainBreaks, ProgramMisses: d.Missed,
 	}
+	for cpu, c := range d.CPUs {
+		if c.Switches > 0 {
+			out.CPUs = append(out.CPUs, CPUChain{CPU: cpu, Switches: c.Switches, Breaks: c.Breaks})
+		}
+	}
+	return out
 }
 
 // levels adds up for how long exactly k threads ran at once.

@@ -227,6 +227,9 @@ type TraceCounts struct {
 	// time was then taken from the kernel's own; the latency of that wake-up
 	// is lost.
 	MissedIns uint64
+	// MissedWakes: it ran without having been seen to wake up. How long it was
+	// ready before was then taken from what the kernel had booked.
+	MissedWakes uint64
 }
 
 // ThreadTrace is one thread of a trace.
@@ -280,6 +283,14 @@ type TraceDrops struct {
 	// Samples and SamplesMissed are readings of the sampled source: made, and
 	// due but made too late.
 	Samples, SamplesMissed uint64
+	// CPUs are Switches and ChainBreaks of each CPU that was seen to switch.
+	CPUs []CPUChain
+}
+
+// CPUChain counts the switches of one CPU.
+type CPUChain struct {
+	CPU              int
+	Switches, Breaks uint64 // seen; places where at least one was not
 }
 
 // Lost reports whether anything is missing.

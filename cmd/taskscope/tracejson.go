@@ -96,6 +96,7 @@ func traceCountsJSON(o *jsonObject, c *inspect.TraceCounts) {
 	knownUint(o, "wakes", c.Wakes)
 	knownUint(o, "migrations", c.Migrations)
 	o.uint("missed_switches", c.MissedIns)
+	o.uint("missed_wakes", c.MissedWakes)
 	if cpus, ok := c.CPUs.Get(); ok {
 		o.ints("cpus", cpus)
 	} else {
@@ -199,4 +200,9 @@ func traceDropsJSON(o *jsonObject, d *inspect.TraceDrops) {
 	} {
 		o.uint(x.key, x.n)
 	}
+	o.list("cpus", len(d.CPUs), func(i int, o *jsonObject) {
+		o.int("cpu", int64(d.CPUs[i].CPU))
+		o.uint("switches_seen", d.CPUs[i].Switches)
+		o.uint("switches_not_seen", d.CPUs[i].Breaks)
+	})
 }

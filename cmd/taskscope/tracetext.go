@@ -276,6 +276,13 @@ func (t *tracing) dropsText(b *bytes.Buffer, s *inspect.TraceSums) {
 	} else {
 		fmt.Fprintf(b, "  %d readings, %d much too late\n", d.Samples, d.SamplesMissed)
 	}
+	if d.ChainBreaks > 0 {
+		b.WriteString("  not seen, by CPU:")
+		for _, c := range d.CPUs {
+			fmt.Fprintf(b, "  %d: %d of %d", c.CPU, c.Breaks, c.Breaks+c.Switches)
+		}
+		b.WriteByte('\n')
+	}
 	for _, x := range []struct {
 		n    uint64
 		what string

@@ -19,6 +19,7 @@ volatile const u32 mode = MODE_ALL;
 volatile const u32 follow = 0; /* MODE_SET: descendants too */
 volatile const u32 do_aggregates = 0;
 volatile const u32 do_events = 0;
+volatile const u32 do_births = 0; /* without events: forks and execs all the same */
 volatile const u32 do_pairs = 0;
 volatile const u32 watermark = 65536; /* bytes in the ring that wake the reader; a power of two */
 
@@ -773,7 +774,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		if (bpf_map_update_elem(&tgids, &tgid, &none, BPF_ANY))
 			cs->no_process++;
 	}
-	if (do_events)
+	if (do_events || do_births)
 		emit(cs, EV_FORK, process, seen_tid(child), seen_tgid(child), seen_tgid(parent),
 		     bpf_get_smp_processor_id(), bpf_ktime_get_ns());
 	return 0;
@@ -823,7 +824,7 @@ int BPF_PROG(on_exec, struct task_struct *p, u32 old_pid)
 		if (old_pid != p->pid)
 			end_agg(old_pid, now);
 	}
-	if (do_events)
+	if (do_events || do_births)
 		emit(cs, EV_EXEC, ST_RUN, seen_tid(p), seen_tgid(p), old_pid, cpu, now);
 	return 0;
 }

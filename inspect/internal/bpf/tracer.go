@@ -40,6 +40,7 @@ type TracerOptions struct {
 	Descendants bool
 	Aggregates  bool // keep sums: ReadAggregates
 	Events      bool // deliver every event: Events
+	Births      bool // without Events: deliver Fork and Exec all the same
 	Pairs       bool // count who preempts and who wakes whom
 	// MaxThreads, MaxPairs and RingBytes bound kernel memory: about 400 bytes
 	// per thread, 120 per pair. Zero means 16384, 8192, and 4 MiB (8 MiB on
@@ -158,6 +159,7 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, types *Types) error {
 		tracerVarFollow:       flag(t.opt.Descendants),
 		tracerVarDoAggregates: flag(t.opt.Aggregates),
 		tracerVarDoEvents:     flag(t.opt.Events),
+		tracerVarDoBirths:     flag(t.opt.Births),
 		tracerVarDoPairs:      flag(t.opt.Pairs),
 		tracerVarWatermark:    uint32(min(ringWatermark, ringBytes/4)),
 	}
@@ -482,6 +484,7 @@ func (d *Drops) add(c *cpuState) {
 	d.Reused += c.Reused
 	d.Switches += c.Switches
 	d.ChainBreaks += c.Breaks
+	d.CPUs = append(d.CPUs, CPUChain{Switches: c.Switches, Breaks: c.Breaks})
 }
 
 // Close detaches the programs and frees everything. A running Events returns

@@ -37,6 +37,7 @@ const (
 	tracerProgSeed        = "seed"
 	tracerVarClassLayout  = "class_layout"
 	tracerVarDoAggregates = "do_aggregates"
+	tracerVarDoBirths     = "do_births"
 	tracerVarDoEvents     = "do_events"
 	tracerVarDoPairs      = "do_pairs"
 	tracerVarEnabled      = "enabled"
@@ -135,6 +136,7 @@ type tracerMapSpecs struct {
 type tracerVariableSpecs struct {
 	ClassLayout  *ebpf.VariableSpec `ebpf:"class_layout"`
 	DoAggregates *ebpf.VariableSpec `ebpf:"do_aggregates"`
+	DoBirths     *ebpf.VariableSpec `ebpf:"do_births"`
 	DoEvents     *ebpf.VariableSpec `ebpf:"do_events"`
 	DoPairs      *ebpf.VariableSpec `ebpf:"do_pairs"`
 	Enabled      *ebpf.VariableSpec `ebpf:"enabled"`
@@ -207,6 +209,7 @@ func (m *tracerMaps) Close() error {
 type tracerVariables struct {
 	ClassLayout  *ebpf.Variable `ebpf:"class_layout"`
 	DoAggregates *ebpf.Variable `ebpf:"do_aggregates"`
+	DoBirths     *ebpf.Variable `ebpf:"do_births"`
 	DoEvents     *ebpf.Variable `ebpf:"do_events"`
 	DoPairs      *ebpf.Variable `ebpf:"do_pairs"`
 	Enabled      *ebpf.Variable `ebpf:"enabled"`

@@ -275,6 +275,14 @@ type Drops struct {
 	Switches                   uint64 // all switches of the machine that were seen
 	ChainBreaks                uint64 // switches that were not: who left a CPU is not who entered it last
 	Missed                     uint64 // runs the kernel refused because of recursion
+	// CPUs are Switches and ChainBreaks of each possible CPU.
+	CPUs []CPUChain
+}
+
+// CPUChain counts the switches of one CPU.
+type CPUChain struct {
+	Switches uint64 // seen
+	Breaks   uint64 // places where at least one was not
 }
 
 // Lost reports whether anything is missing.
