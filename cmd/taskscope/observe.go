@@ -30,7 +30,9 @@ type observation struct {
 	Host *inspect.Snapshot
 	Tree *inspect.Snapshot
 	Each []*inspect.Snapshot // one process each, with its segments
-	Err  string              // why something is missing
+	// Trace is what the tracer has added up, nil where it cannot be had.
+	Trace *inspect.TraceSums
+	Err   string // why something is missing
 }
 
 // The pause before the observer looks by itself: seldom enough to use little
@@ -72,6 +74,11 @@ func (a *app) observe(ctx context.Context, pid int) error {
 		return err
 	}
 	defer o.tree.Close()
+	// Before the first look, so that its price falls into no measured phase.
+	o.tracer = a.traceTree(ctx, pid)
+	if o.tracer != nil {
+		defer o.tracer.Close()
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,7 +102,8 @@ type observer struct {
 	*app
 	root       int
 	host, tree *inspect.Reader
-	pids       []int // of the tree, as last found
+	pids       []int           // of the tree, as last found
+	tracer     *inspect.Tracer // nil where it cannot be had
 }
 
 func (o *observer) serve(ctx context.Context, lines <-chan string, out *gob.Encoder) error {
@@ -145,7 +153,7 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 		seen.Err = err.Error()
 		return seen
 	}
-	seen.Tree = s
+	seen.Tree, seen.Trace = s, traceSums(o.tracer)
 	if full {
 		seen.Each, err = o.segments(ctx)
 		if err != nil {

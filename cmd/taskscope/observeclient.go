@@ -250,7 +250,7 @@ func labelled(m *load.Manifest, seen []observation) []verify.Sample {
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachHost, Snapshot: o.Host})
 		}
 		if o.Tree != nil {
-			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree})
+			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree, Trace: o.Trace})
 		}
 		for _, s := range o.Each {
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachOne, Snapshot: s})

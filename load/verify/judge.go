@@ -20,6 +20,7 @@ type judge struct {
 	ids      []inspect.ID                      // of the manifest's processes; zero: never seen
 	tids     [][]inspect.ThreadID              // of their threads; zero: never seen
 	byPID    map[int]int                       // PID → index into the manifest
+	traces   map[*inspect.Snapshot]*inspect.TraceSums
 	derived  map[string]*DerivedField
 	noise    gate
 }
@@ -29,6 +30,7 @@ func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 		m: m, left: left, derived: derivedIndex(), byPID: make(map[int]int, len(m.Processes)),
 		narrow: map[load.When][]*inspect.Snapshot{}, wide: map[load.When][]*inspect.Snapshot{},
 		detailed: map[load.When][]*inspect.Snapshot{},
+		traces:   map[*inspect.Snapshot]*inspect.TraceSums{},
 		ids:      make([]inspect.ID, len(m.Processes)), tids: make([][]inspect.ThreadID, len(m.Processes)),
 	}
 	for i := range m.Processes {
@@ -43,6 +45,9 @@ func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 			j.wide[s.Phase] = append(j.wide[s.Phase], s.Snapshot)
 		case ReachTree:
 			j.narrow[s.Phase] = append(j.narrow[s.Phase], s.Snapshot)
+			if s.Trace != nil {
+				j.traces[s.Snapshot] = s.Trace
+			}
 		}
 		if s.Detail != nil {
 			j.detailed[s.Phase] = append(j.detailed[s.Phase], s.Snapshot)

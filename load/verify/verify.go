@@ -2,6 +2,12 @@
 // inspector saw. It is pure: (manifest, samples) → verdicts. It is the only
 // package that sees both load and inspect.
 //
+// # The observers
+//
+// Samples of the kernel's counters judge every promise. Where the scheduler was
+// traced too, promises about run time, ready time, switches and migrations are
+// judged once more by the tracer's own sums: the Source of a check says by whom.
+//
 // # How a check is decided
 //
 // Every promise has up to three sources: the expected value (computed before
@@ -76,6 +82,9 @@ type Sample struct {
 	Phase load.When
 	Reach Reach
 	*inspect.Snapshot
+	// Trace is what the tracer had added up at that moment, nil when nobody
+	// traces.
+	Trace *inspect.TraceSums
 }
 
 // Check is one judged promise. Expected, SelfReported and Observed are
@@ -115,6 +124,7 @@ type Result struct {
 	Checks     []Check           `json:"checks"`
 	LeftBehind *LeftBehind       `json:"left_behind"`
 	Noise      Noise             `json:"noise"`
+	Trace      *TraceNote        `json:"trace,omitempty"` // nil: nobody traced
 }
 
 // Judge judges every promise of the manifest's plan against the samples.
@@ -131,6 +141,8 @@ func Judge(m *load.Manifest, samples []Sample, left *LeftBehind) *Result {
 	for i := range m.Plan.Promises {
 		r.Checks = append(r.Checks, j.check(&m.Plan.Promises[i]))
 	}
+	traced, note := j.traceChecks()
+	r.Checks, r.Trace = append(r.Checks, traced...), note
 	r.Checks = append(r.Checks, j.errors()...)
 	if left != nil {
 		r.Checks = append(r.Checks, nothingLeft(left))
