@@ -77,7 +77,7 @@ func (j *judge) traceChecks() ([]Check, *TraceNote) {
 	for i := range j.m.Plan.Promises {
 		q := &j.m.Plan.Promises[i]
 		f, ok := tracedFieldOf(q.Field)
-		if !ok || j.m.Plan.Tier == "go" && !holdsWithRuntime(q) {
+		if !ok || j.m.Plan.Tier == "go" && !q.HoldsWithRuntime() {
 			continue
 		}
 		before, after, ok := j.tracedPhases(q)
