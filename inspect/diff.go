@@ -207,6 +207,10 @@ func (d *differ) counters(out *Delta, q, p *Process) {
 	out.SystemPercent = r.percent(q.SystemNS, p.SystemNS)
 	out.VoluntaryRate = r.rate(q.Switches.Voluntary, p.Switches.Voluntary)
 	out.InvoluntaryRate = r.rate(q.Switches.Involuntary, p.Switches.Involuntary)
+	if q.bpf != p.bpf && !out.Born {
+		out.VoluntaryRate = r.acrossSources(q.Switches.Voluntary, p.Switches.Voluntary, p.Switches.lifted[0])
+		out.InvoluntaryRate = r.acrossSources(q.Switches.Involuntary, p.Switches.Involuntary, p.Switches.lifted[1])
+	}
 	out.MinorFaultRate = r.rate(q.MinorFaults, p.MinorFaults)
 	out.MajorFaultRate = r.rate(q.MajorFaults, p.MajorFaults)
 	out.ReadRate = r.rate(q.ReadBytes, p.ReadBytes)
@@ -224,6 +228,9 @@ func ticks(p *Process) Known[uint64] {
 // program file changed, or the place of its code or of its stack, which every
 // execve draws anew (both are 0 or 1 where we may not see them).
 func execed(q, p *Process) bool {
+	if q.ExecID.OK() && p.ExecID.OK() {
+		return q.ExecID.V != p.ExecID.V
+	}
 	if q.Exe.OK() && p.Exe.OK() && q.Exe.V != p.Exe.V {
 		return true
 	}
@@ -271,6 +278,19 @@ func (r rater) rate(a, b Known[uint64]) Known[float64] {
 		return Unknown[float64](why)
 	}
 	return Know(float64(n) / r.dt.Seconds())
+}
+
+// acrossSources is the rate of a counter whose two readings come from different
+// sources, of which the second may know of exited threads that the first did
+// not: what they did in the past is no rate.
+func (r rater) acrossSources(a, b Known[uint64], lifted uint64) Known[float64] {
+	if a.OK() && b.OK() && b.V < a.V+lifted {
+		return Unknown[float64](NeedsTwoSamples)
+	}
+	if b.OK() {
+		b.V -= lifted
+	}
+	return r.rate(a, b)
 }
 
 // percent is for counters of nanoseconds.

@@ -84,6 +84,8 @@ func moved(a, b Known[int]) Known[uint64] {
 //   - A thread that blocked in between and is in state R now may be waiting
 //     too, but since when cannot be known: only what is booked counts.
 //     (PendingReady says so if nothing moved since it was woken.)
+//   - A source that tells for how long a wait has been going on needs none of
+//     this guessing.
 //   - When a delay lands it may be longer than the interval, because the
 //     intervals before already showed it: it is cut to what running leaves of
 //     this one.
@@ -112,7 +114,11 @@ func (d *ThreadDelta) shares(r rater, q, t *Thread, lived time.Duration) {
 		return
 	}
 	whole := uint64(lived)
-	if t.State == 'R' {
+	if q.WaitingNS.OK() && t.WaitingNS.OK() {
+		// It is known how long a wait has been going on.
+		ready = ready + t.WaitingNS.V - min(ready+t.WaitingNS.V, q.WaitingNS.V)
+		d.PendingReady = t.WaitingNS.V > 0
+	} else if t.State == 'R' {
 		still := run == 0 && ready == 0
 		d.PendingReady = still
 		if q.State == 'R' && (still || neverBlocked(q, t)) {

@@ -40,6 +40,11 @@ func (x Exited) addAll(gone []*Thread) Exited {
 	return x
 }
 
+// above gives how many more switches x has than y, which it is made of.
+func (x Exited) above(y Exited) [2]uint64 {
+	return [2]uint64{x.Voluntary - min(x.Voluntary, y.Voluntary), x.Involuntary - min(x.Involuntary, y.Involuntary)}
+}
+
 func wentBack(o, n *Thread) bool {
 	back := func(a, b Known[uint64]) bool { return a.OK() && b.OK() && b.V < a.V }
 	return back(o.Voluntary, n.Voluntary) || back(o.Involuntary, n.Involuntary) || back(o.RunNS, n.RunNS)

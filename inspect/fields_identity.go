@@ -115,7 +115,7 @@ func relationFields() []Field {
 			Get: procInt(func(p *Process) Known[int] { return p.Session }),
 		},
 		{
-			ID: "tty", Title: "TTY", Kind: KindString, Scope: ScopeProcess, Width: 8, Left: true,
+			ID: "tty", Title: "TTY", Kind: KindString, Scope: ScopeProcess, Want: WantStatRest, Width: 8, Left: true,
 			Sources: []string{"stat:7"}, Doc: "Controlling terminal, \"?\" for none.",
 			Get: ofProcess(KindString, func(r Row) Value { return ttyValue(r.Process.TTY) }),
 		},
@@ -140,12 +140,12 @@ func placeFields() []Field {
 			Get: ofProcess(KindBool, func(r Row) Value { return boolValue(r.Process.Kernel) }),
 		},
 		{
-			ID: "tracer_pid", Title: "TRACER", Kind: KindInt, Scope: ScopeLeader, Want: WantStatus, Width: 7,
+			ID: "tracer_pid", Title: "TRACER", Kind: KindInt, Scope: ScopeLeader, Want: WantStatus | WantStatusRest, Width: 7,
 			Sources: []string{"status:TracerPid"}, Doc: "Process that traces this one, 0 for none.",
 			Get: procInt(func(p *Process) Known[int] { return p.TracerPID }),
 		},
 		{
-			ID: "namespace_pids", Title: "NSPIDS", Kind: KindStrings, Scope: ScopeLeader, Want: WantStatus, Width: 14, Left: true,
+			ID: "namespace_pids", Title: "NSPIDS", Kind: KindStrings, Scope: ScopeLeader, Want: WantStatus | WantStatusRest, Width: 14, Left: true,
 			Sources: []string{"status:NSpid"}, Doc: "Its process ID in each PID namespace, outermost first.",
 			Get: ofProcess(KindStrings, namespacePIDs),
 		},

@@ -38,12 +38,12 @@ func resourceFields() []Field {
 			Get: procRate(func(d *Delta) Known[float64] { return d.WriteRate }),
 		},
 		{
-			ID: "seccomp", Title: "SECCOMP", Kind: KindInt, Scope: ScopeLeader, Want: WantStatus, Width: 7,
+			ID: "seccomp", Title: "SECCOMP", Kind: KindInt, Scope: ScopeLeader, Want: WantStatus | WantStatusRest, Width: 7,
 			Sources: []string{"status:Seccomp"}, Doc: "System call filter: 0 none, 1 strict, 2 filter.",
 			Get: procInt(func(p *Process) Known[int] { return p.Seccomp }),
 		},
 		{
-			ID: "no_new_privs", Title: "NNP", Kind: KindBool, Scope: ScopeLeader, Want: WantStatus, Width: 5,
+			ID: "no_new_privs", Title: "NNP", Kind: KindBool, Scope: ScopeLeader, Want: WantStatus | WantStatusRest, Width: 5,
 			Sources: []string{"status:NoNewPrivs"}, Doc: "Whether it has given up gaining privileges by execve.",
 			Get: ofProcess(KindBool, func(r Row) Value { return boolValue(r.Process.NoNewPrivs) }),
 		},

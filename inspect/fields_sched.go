@@ -33,7 +33,7 @@ func schedulingFields() []Field {
 			Get: bothInt(func(p *Process) Known[int] { return p.CPULast }, func(t *Thread) Known[int] { return t.CPULast }),
 		},
 		{
-			ID: "cpus_allowed", Title: "AFFINITY", Kind: KindString, Scope: ScopeLeader, Thread: true, Want: WantStatus, Width: 8, Left: true,
+			ID: "cpus_allowed", Title: "AFFINITY", Kind: KindString, Scope: ScopeLeader, Thread: true, Want: WantStatus | WantStatusRest, Width: 8, Left: true,
 			Sources: []string{"status:Cpus_allowed_list"}, Doc: "CPUs it may run on.",
 			Get: func(r Row) Value {
 				if r.Thread != nil {

@@ -40,7 +40,10 @@ func (f *focusRead) readWaits() *Process {
 	}
 	for i := range threads {
 		t, w := &threads[i], &list[i]
-		t.Wait, t.SP, t.PC = w.wait, w.sp, w.pc
+		t.Wait = w.wait
+		if w.sp.OK() || !t.SP.OK() { // what a record says of a running thread stays
+			t.SP, t.PC = w.sp, w.pc
+		}
 		if t.State == 'R' && t.Wait.WChan.OK() && t.Wait.WChan.V == "" {
 			t.Wait.WChan = Unknown[string](OnCPU)
 		}

@@ -20,8 +20,16 @@ import (
 type Options struct {
 	// ProcRoot is the mount point to read, "/proc" when empty.
 	ProcRoot string
-	// Source is "auto", "bpf" or "proc".
+	// Source is SourceAuto (""), SourceBPF or SourceProc. With auto the passes
+	// go through /proc unless one of the two below is set; with bpf NewReader
+	// takes its time to load the programs, and fails where it cannot.
 	Source string
+	// OneShot: the Reader is for a pass or two. It loads BPF before the first
+	// one if there are so many tasks that this pays.
+	OneShot bool
+	// Background: the Reader is for many passes. It loads BPF beside them, and
+	// switches once it is there.
+	Background bool
 	// Deadline bounds how long a pass waits for files that can block
 	// (default 50 ms); what is late keeps its last good value.
 	Deadline time.Duration
@@ -43,7 +51,7 @@ var ErrSource = errors.New("source not available")
 type Reader struct {
 	fs      *proc.FS
 	pool    *proc.Pool
-	scanner *proc.Scanner[visit]
+	scanner *proc.Scanner[found]
 	direct  *proc.Reader // for files that never block
 	cold    cold.FS
 	host    *host.Host
@@ -56,6 +64,8 @@ type Reader struct {
 	prev    []*entry
 	prevIDs []int
 	round   int
+	held    *proc.Held
+	src     source
 	focused focused
 	totals  *totals
 	asked   bool // totals were looked for
@@ -65,11 +75,6 @@ type Reader struct {
 
 // NewReader opens the source.
 func NewReader(o Options) (*Reader, error) {
-	switch o.Source {
-	case "", "auto", "proc":
-	default:
-		return nil, fmt.Errorf("inspect: %w: %q", ErrSource, o.Source)
-	}
 	fs, err := proc.Open(o.ProcRoot)
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
@@ -87,8 +92,13 @@ func NewReader(o Options) (*Reader, error) {
 		users: readUsers(),
 		base:  time.Now(), baseNS: clockNS(unix.CLOCK_MONOTONIC),
 	}
-	r.scanner = proc.NewScanner[visit](r.pool, 0)
+	r.scanner = proc.NewScanner[found](r.pool, 0)
+	r.held = proc.NewHeld(maxHeld)
 	r.fixed = r.readFixed()
+	if err := r.openSource(o); err != nil {
+		_ = r.Close()
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
 	return r, nil
 }
 
@@ -104,7 +114,9 @@ func clockNS(id int32) int64 {
 // Close releases descriptors and workers. It waits for reads under way, but no
 // longer than the deadline.
 func (r *Reader) Close() error {
+	r.src.close()
 	err := r.pool.Close()
+	r.held.Close()
 	r.totals.close()
 	if errors.Is(err, proc.ErrStuck) {
 		// Reads that hang in the kernel still use the root's descriptor.
@@ -120,7 +132,7 @@ func (r *Reader) Read(ctx context.Context, q Request) (*Snapshot, error) {
 	start, cpu := time.Now(), ownCPU()
 	s := &Snapshot{
 		Taken: start, MonoNS: r.baseNS + int64(start.Sub(r.base)), BootNS: clockNS(unix.CLOCK_BOOTTIME),
-		Source: "proc", Want: q.Want, Focus: q.Focus, FocusWant: q.FocusWant, BootID: r.fixed.bootID, Host: r.fixed.host,
+		Source: SourceProc, Want: q.Want, Focus: q.Focus, FocusWant: q.FocusWant, BootID: r.fixed.bootID, Host: r.fixed.host,
 	}
 	if !r.fs.Live() {
 		s.BootNS = 0
@@ -128,26 +140,58 @@ func (r *Reader) Read(ctx context.Context, q Request) (*Snapshot, error) {
 	if q.Want&WantHost != 0 {
 		r.readHost(&s.Host)
 	}
-	pids, err := r.list(q)
-	if err != nil {
-		return nil, fmt.Errorf("inspect: list processes: %w", err)
-	}
-	ps := r.newPass(q)
-	found, err := r.scanner.Scan(ctx, pids, ps.read)
-	if err != nil {
+	if err := r.pass(ctx, s, q); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("inspect: %w", err)
+		return nil, err
 	}
-	r.collect(s, ps, pids, found)
 	if q.Focus != 0 {
 		r.focus(ctx, s, q)
 	}
 	s.Cost.Files += r.direct.TakeFiles()
 	s.Cost.Wall, s.Cost.CPU = time.Since(start), ownCPU()-cpu
+	r.loadBeside()
 	return s, nil
 }
+
+// pass reads the processes from the source in use. If BPF fails, /proc takes
+// over within the same pass.
+func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
+	r.chooseSource(q)
+	r.round++
+	r.held.NextPass()
+	if r.src.tasks != nil {
+		err := r.readRecords(q)
+		if err == nil {
+			s.Source = SourceBPF
+			return r.recordPass(ctx, s, q)
+		}
+		r.src.fail(err)
+	}
+	s.Notice, r.src.notice = r.src.notice, ""
+	pids, err := r.list(q)
+	if err != nil {
+		return fmt.Errorf("inspect: list processes: %w", err)
+	}
+	ps := r.newPass(q, pids)
+	results, err := r.scan(ctx, pids, ps)
+	if err != nil {
+		return err
+	}
+	r.collect(s, ps, pids, results)
+	return nil
+}
+
+func (r *Reader) scan(ctx context.Context, pids []int, ps *pass) ([]*found, error) {
+	results, err := r.scanner.Scan(ctx, pids, ps.read)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return results, nil
+}
+
+func (r *Reader) now() int64 { return r.baseNS + int64(time.Since(r.base)) }
 
 // list gives the PIDs of the pass, sorted.
 func (r *Reader) list(q Request) ([]int, error) {
@@ -162,8 +206,8 @@ func (r *Reader) list(q Request) ([]int, error) {
 	return r.pids, err
 }
 
-func (r *Reader) newPass(q Request) *pass {
-	r.round++
+// newPass prepares what the visits need. pids are those of a pass over /proc.
+func (r *Reader) newPass(q Request, pids []int) *pass {
 	asks := q.Want
 	if q.Focus != 0 {
 		asks |= q.FocusWant
@@ -171,17 +215,14 @@ func (r *Reader) newPass(q Request) *pass {
 	if asks&WantTotals != 0 && r.fs.Live() && !r.asked {
 		r.totals, r.asked = openTotals(), true
 	}
-	threads := slices.Clone(q.ThreadsOf)
-	if q.Focus != 0 {
-		threads = append(threads, q.Focus)
-	}
-	rollups := slices.Clone(q.RollupOf)
-	slices.Sort(threads)
-	slices.Sort(rollups)
 	ps := &pass{
-		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(),
-		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, threads: threads, rollups: rollups, only: q.Only != nil,
+		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(), held: r.held,
+		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, only: q.Only != nil,
+		threads: sortedWith(q.ThreadsOf, q.Focus), rollups: sortedWith(q.RollupOf, 0), visible: sortedWith(q.Visible, q.Focus),
 		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, base: r.base, baseNS: r.baseNS,
+	}
+	if pids != nil {
+		ps.ended = endedParents(r.prev, pids)
 	}
 	if asks&WantTotals != 0 {
 		ps.totals = r.totals
@@ -189,14 +230,24 @@ func (r *Reader) newPass(q Request) *pass {
 	return ps
 }
 
+// sortedWith is a sorted copy of pids, with one more unless that is 0.
+func sortedWith(pids []int, one int) []int {
+	out := slices.Clone(pids)
+	if one != 0 {
+		out = append(out, one)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // collect makes the snapshot of what the visits found, and remembers it. The
 // slices remembered are new ones each time: a visit that hangs may still look
 // at the old ones.
-func (r *Reader) collect(s *Snapshot, ps *pass, pids []int, found []*visit) {
+func (r *Reader) collect(s *Snapshot, ps *pass, pids []int, results []*found) {
 	n := len(pids)
 	entries, known := make([]*entry, 0, n), make([]int, 0, n)
 	s.Processes, s.ReadAt = make([]*Process, 0, n), make([]int64, 0, n)
-	for i, v := range found {
+	for i, v := range results {
 		e, at := (*entry)(nil), int64(0)
 		if v == nil {
 			e, at = r.standIn(ps.find(pids[i]), pids[i]), ps.now()

@@ -41,8 +41,12 @@ type Sampler struct {
 }
 
 // NewSampler wraps a Reader, which from then on belongs to it. It asks for
-// WantTree until SetRequest says otherwise.
-func NewSampler(r *Reader, interval time.Duration) *Sampler { return newSampler(r, interval) }
+// WantTree until SetRequest says otherwise. With SourceAuto the Reader loads BPF
+// beside the first passes (see Options.Background).
+func NewSampler(r *Reader, interval time.Duration) *Sampler {
+	r.src.background = true
+	return newSampler(r, interval)
+}
 
 func newSampler(r passReader, interval time.Duration) *Sampler {
 	return &Sampler{

@@ -16,8 +16,11 @@ type Snapshot struct {
 	MonoNS int64     // CLOCK_MONOTONIC at the start of the pass
 	BootNS int64     // CLOCK_BOOTTIME at the start of the pass, the clock of start times; 0 unknown
 	Cost   Cost
-	Source string // "proc", "bpf"
-	Want   Want   // what was asked for, of every process
+	Source string // "proc", "bpf": what supplied the tasks
+	// Notice is something the user should be told once: that the source failed
+	// and another one took over. Mostly empty.
+	Notice string
+	Want   Want // what was asked for, of every process
 	// Focus is the process of which FocusWant was asked for too, 0 for none.
 	Focus     int
 	FocusWant Want
@@ -102,6 +105,8 @@ type Process struct {
 	LeaderState State       // stat 3
 	State       State       // derived from all threads when they were read, else the leader's
 	Flags       Known[uint64]
+	// ExecID changes with every execve; it says nothing else. Source bpf only.
+	ExecID Known[uint64]
 
 	ThreadCount Known[int]    // stat 20 / status Threads
 	Nice        Known[int]    // leader; stat 19
@@ -158,6 +163,8 @@ type Process struct {
 	StuckFiles []string
 	// Partial: an earlier value is shown for at least one file (see StuckFiles).
 	Partial bool
+
+	bpf bool // made of BPF records
 }
 
 // Switches are context switches of a process.
@@ -168,6 +175,10 @@ type Switches struct {
 	// sum over the living threads only.
 	Scope Scope
 	Exact bool // the kernel itself supplied a total over all threads, exited included
+	// lifted is the part of the two numbers that is new because the kernel told
+	// of exited threads, not because a known thread switched since the pass
+	// before. It is left out of rates across a change of source.
+	lifted [2]uint64
 }
 
 // Exited is the remainder of threads that have exited.
@@ -197,8 +208,11 @@ type Thread struct {
 	NSTIDs                             []int
 	IOWorker                           bool          // io_uring worker: PF_IO_WORKER
 	Wait                               Wait          // read only for the process in focus
-	SP, PC                             Known[uint64] // last two words of syscall; focus only
-	StackStart                         Known[uint64] // start of the segment that holds SP; focus only
+	SP, PC                             Known[uint64] // last two words of syscall, for the focus only; always with source bpf
+	// WaitingNS is for how long it has been ready and waiting for a CPU at the
+	// moment, 0 when it is not; ReadyNS does not contain it yet. Source bpf only.
+	WaitingNS  Known[uint64]
+	StackStart Known[uint64] // start of the segment that holds SP; focus only
 }
 
 // Wait is the reason why a thread does not run.

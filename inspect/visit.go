@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"taskscope/inspect/internal/bpf"
 	"taskscope/inspect/internal/proc"
 	"taskscope/inspect/internal/taskstats"
 )
@@ -25,6 +26,9 @@ const (
 	slotRollup
 	slotFDs
 	slotClock
+	slotTask // the records of a BPF pass instead of stat, statm, schedstat and io
+	slotRest // of stat, what the records lack
+	slotComm // of kernel threads, whose names the records cut short
 	slotCount
 )
 
@@ -39,6 +43,8 @@ const (
 type entry struct {
 	p      *Process
 	want   Want // what was read of this very process
+	bpf    bool // from records
+	dirty  bool // it has run since its command line was read
 	sums   [slotCount]uint64
 	leader counters // of the leader thread, from the process's own files
 	// threads are those seen last, also when p does not show them: what has
@@ -63,9 +69,14 @@ type pass struct {
 	want      Want
 	focus     int // the PID of which focusWant is read too, 0 none
 	focusWant Want
-	threads   []int // sorted PIDs whose threads are wanted
-	rollups   []int // sorted PIDs whose smaps_rollup is wanted
-	only      bool  // PIDs were given, and may be TIDs
+	threads   []int       // sorted PIDs whose threads are wanted
+	rollups   []int       // sorted PIDs whose smaps_rollup is wanted
+	visible   []int       // sorted PIDs that are read in full in any case
+	ended     []int       // sorted PIDs of processes that have exited: their children get another parent
+	held      *proc.Held  // for files of visible processes
+	recs      *records    // nil: everything comes from /proc
+	exact     exactTotals // for processes whose threads exit during the pass, may be nil
+	only      bool        // PIDs were given, and may be TIDs
 	prev      []*entry
 	prevPIDs  []int
 	round     int
@@ -73,18 +84,22 @@ type pass struct {
 	baseNS    int64
 }
 
-// visit reads one process. It is the scratch of the visit and its result, and
-// is reused for another process in a later pass.
-type visit struct {
-	// The result.
+// found is what a visit has found out.
+type found struct {
 	entry   *entry // nil: the process is gone, or is none
 	at      int64  // CLOCK_MONOTONIC instant of the read
 	files   int
 	threads int
 	errors  int
+}
 
-	// Scratch. before is the same process in the previous pass, or nil; old is
-	// the same if the same files are read again, so that they can be compared.
+// visit reads one process. It is the scratch of the goroutine that does so, and
+// is reused for the next process.
+type visit struct {
+	found
+
+	// before is the same process in the previous pass, or nil; old is the same
+	// if the same files are read again, so that they can be compared.
 	ps          *pass
 	r           *proc.Reader
 	pid         int
@@ -119,15 +134,27 @@ type visit struct {
 	threadsNew bool // list differs from before.threads
 	tstat      proc.Stat
 	tstatus    proc.Status
+
+	// Of a process that is read from records.
+	record bool
+	due    uint32   // bit per slot: files to be read all the same
+	moved  bool     // it has run since the last pass, as far as can be told
+	task   bpf.Task // the record of the leader
+	sum    bpf.Sum
+	living liveSums // of the threads
+	dead   deadSums // of those that exited
+	state  State    // derived from all threads
+	execID Known[uint64]
 }
 
-func (v *visit) reset(ps *pass, r *proc.Reader, pid int) {
-	v.entry, v.at, v.files, v.threads, v.errors = nil, 0, 0, 0, 0
+func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
+	v.found = found{}
 	v.ps, v.r, v.pid, v.alive = ps, r, pid, pid
 	v.want = ps.wantOf(pid)
-	v.before, v.old = ps.find(pid), nil
-	if v.before != nil && v.before.want == v.want {
-		v.old = v.before
+	v.before, v.old = before, nil
+	v.record, v.due, v.moved, v.dead = false, 0, false, deadSums{}
+	if before != nil && before.want == v.want && !before.bpf {
+		v.old = before
 	}
 	v.sums, v.whys, v.fresh = [slotCount]uint64{}, [slotCount]Why{}, [slotCount]bool{}
 	v.stuck = v.stuck[:0]
@@ -140,7 +167,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int) {
 func (ps *pass) wantOf(pid int) Want {
 	w := ps.want &^ WantHost
 	if pid == ps.focus && pid != 0 {
-		w |= ps.focusWant &^ WantHost
+		w |= ps.focusWant&^WantHost | WantStatRest | WantStatusRest
 	}
 	if contains(ps.threads, pid) {
 		w |= WantThreads
@@ -163,18 +190,44 @@ func (ps *pass) find(pid int) *entry {
 
 func (ps *pass) now() int64 { return ps.baseNS + int64(time.Since(ps.base)) }
 
-// read visits one process. It touches nothing but v and what is never written,
-// because it may come back after the pass is over (see proc.Scanner).
-func (ps *pass) read(r *proc.Reader, pid int, v *visit) {
-	v.reset(ps, r, pid)
-	if v.readStat() && !(ps.only && v.isThread()) {
-		v.at = ps.now()
+// read visits one process. It touches nothing but out, the scratch of its own
+// goroutine, and what is never written, because it may come back after the pass
+// is over (see proc.Scanner).
+func (ps *pass) read(r *proc.Reader, pid int, out *found) {
+	v, ok := r.Scratch.(*visit)
+	if !ok {
+		v = new(visit)
+		r.Scratch = v
+	}
+	before := ps.find(pid)
+	v.reset(ps, r, pid, before)
+	if g := ps.recs.find(pid); g != nil {
+		v.takeRecords(g)
+		v.readDue()
+		v.finish()
+	} else {
+		v.readFiles()
+	}
+	v.files = r.TakeFiles()
+	*out = v.found
+}
+
+// readFiles reads the process from /proc.
+func (v *visit) readFiles() {
+	if v.rests() {
+		return
+	}
+	if contains(v.ps.visible, v.pid) {
+		v.r.Hold(v.ps.held)
+		defer v.r.Hold(nil)
+	}
+	if v.readStat() && !(v.ps.only && v.isThread()) {
+		v.at = v.ps.now()
 		v.readRest()
 		if v.whys[slotStatm] != Gone && v.listed != Gone {
 			v.finish()
 		}
 	}
-	v.files = r.TakeFiles()
 }
 
 func (v *visit) readRest() {
@@ -283,9 +336,9 @@ func (v *visit) failed(s slot, f proc.File, err error) {
 	v.fresh[s] = v.old == nil || v.old.sums[s] != v.sums[s] || v.ended()
 }
 
-// keep takes over what old knows of a file that is not read this time.
+// keep takes over what is known from before of a file that is not read this time.
 func (v *visit) keep(s slot) {
-	v.sums[s], v.fresh[s], v.whys[s] = v.old.sums[s], false, OK
+	v.sums[s], v.fresh[s], v.whys[s] = v.before.sums[s], false, OK
 	if v.sums[s] < uint64(whyCount) {
 		v.whys[s] = Why(v.sums[s])
 	}

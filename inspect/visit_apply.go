@@ -18,14 +18,21 @@ func (v *visit) apply(p *Process, c *counters) {
 	if v.fresh[slotStatus] {
 		v.applyStatus(p, c)
 	}
+	if v.fresh[slotRest] {
+		v.applyRest(p)
+	}
 	if v.fresh[slotStat] || v.fresh[slotStatus] || v.fresh[slotStatm] {
 		v.applyStatm(p)
 	}
 	if v.fresh[slotSchedstat] {
 		v.applySchedstat(c)
 	}
-	v.applyClock(p)
-	if v.fresh[slotCmdline] {
+	if !v.record || v.moved {
+		v.applyClock(p)
+	}
+	// One that was empty because the process was about to exit is none at all
+	// once it has.
+	if v.fresh[slotCmdline] || v.fresh[slotStat] && p.LeaderState == 'Z' && v.alive == v.pid && v.want&WantCmdline != 0 {
 		p.Cmdline, p.CmdlineCut = v.known(slotCmdline, p), v.cut
 	}
 	if v.fresh[slotCgroup] {
@@ -85,14 +92,53 @@ func (v *visit) applyStat(p *Process) {
 	p.ID = ID{PID: v.pid, Start: st.StartTicks}
 	p.Comm = sameString(p.Comm, st.Comm)
 	p.LeaderState, p.State = State(st.State), State(st.State)
-	p.PPID, p.PGID, p.Session, p.TTY = Know(st.PPID), Know(st.PGRP), Know(st.Session), Know(st.TTYNr)
+	p.PPID, p.PGID, p.Session = Know(st.PPID), Know(st.PGRP), Know(st.Session)
 	p.Flags, p.Kernel = Know(st.Flags), Know(st.Flags&proc.FlagKThread != 0)
 	p.ThreadCount = Know(st.NumThreads)
 	p.Nice, p.Priority = Know(st.Nice), Know(st.Priority)
 	p.RTPriority, p.Policy, p.CPULast = Know(int(st.RTPriority)), Know(int(st.Policy)), Know(st.Processor)
-	p.UserNS, p.SystemNS = Know(st.UTime*uint64(clockTick)), Know(st.STime*uint64(clockTick))
+	p.UserNS, p.SystemNS = v.rising(st.UTime, v.before, true), v.rising(st.STime, v.before, false)
 	p.MinorFaults, p.MajorFaults = Know(st.MinFlt), Know(st.MajFlt)
+	if v.record {
+		p.ExecID = v.execID
+		return
+	}
+	p.ExecID = Unknown[uint64](SourceLacks)
+	p.TTY = Know(st.TTYNr)
 	v.applyAddresses(p)
+}
+
+// applyRest takes over what was read of stat although the rest of it comes from
+// records.
+func (v *visit) applyRest(p *Process) {
+	why := v.whys[slotRest]
+	if why == OK {
+		p.TTY = Know(v.stat.TTYNr)
+		v.applyAddresses(p)
+		return
+	}
+	u := Unknown[uint64](why)
+	p.TTY = Unknown[int](why)
+	p.StartCode, p.EndCode, p.StartStack, p.StartData, p.EndData, p.StartBrk = u, u, u, u, u, u
+}
+
+// rising is a CPU time of the process in whole ticks. Both sources split the
+// same total into user and system time, but each remembers what it said last on
+// its own: after a change of source one of the two may come out a tick or two
+// smaller, and stays where it was until it is larger again.
+func (v *visit) rising(ticks uint64, before *entry, user bool) Known[uint64] {
+	now := Know(ticks * uint64(clockTick))
+	if before == nil {
+		return now
+	}
+	old := before.p.SystemNS
+	if user {
+		old = before.p.UserNS
+	}
+	if old.OK() && old.V > now.V {
+		return old
+	}
+	return now
 }
 
 // applyAddresses: without ptrace access the kernel writes 1 or 0 for them.
@@ -156,6 +202,19 @@ func (v *visit) applyStatus(p *Process, c *counters) {
 	p.SigBlk, p.SigIgn, p.SigCgt = u(proc.StatusSigBlk, st.SigBlk), u(proc.StatusSigIgn, st.SigIgn), u(proc.StatusSigCgt, st.SigCgt)
 	c.voluntary, c.involuntary = u(proc.StatusVoluntary, st.Voluntary), u(proc.StatusNonvoluntary, st.Nonvoluntary)
 	v.applyMemoryLines(p, why)
+	if v.record && v.due&(1<<slotStatus) == 0 {
+		forgetStatusRest(p)
+	}
+}
+
+// forgetStatusRest marks what no source but the status file has, and nobody
+// asked for.
+func forgetStatusRest(p *Process) {
+	u, n := Unknown[uint64](NotRead), Unknown[int](NotRead)
+	p.CPUsAllowed, p.NSPIDs, p.TracerPID = Unknown[string](NotRead), nil, n
+	p.SigPnd, p.ShdPnd, p.SigBlk, p.SigIgn, p.SigCgt, p.CapEff = u, u, u, u, u, u
+	p.Seccomp, p.NoNewPrivs = n, Unknown[bool](NotRead)
+	p.TextBytes, p.DataBytes, p.StackBytes, p.PageTableBytes, p.HugetlbBytes = u, u, u, u, u
 }
 
 func (v *visit) applyCredentials(p *Process, why Why) {

@@ -60,18 +60,24 @@ func (v *visit) kernelThread() bool {
 	return v.before != nil && v.before.p.Kernel.V
 }
 
+// readClock reads the CPU clock, which also tells the next pass whether the
+// process has run since.
 func (v *visit) readClock() {
-	if v.want&WantCPUClock == 0 || !v.ps.live {
+	if !v.ps.live {
 		return
 	}
+	wanted := v.want&WantCPUClock != 0
 	ns, err := proc.CPUClock(v.pid)
 	if err != nil {
 		v.whys[slotClock] = NotSupported
-		v.fresh[slotClock] = v.old == nil
+		v.fresh[slotClock] = wanted && v.old == nil
 		return
 	}
-	v.clock, v.sums[slotClock], v.whys[slotClock] = ns, ns, OK
-	v.fresh[slotClock] = v.old == nil || v.old.sums[slotClock] != ns
+	v.clock, v.sums[slotClock] = ns, ns
+	if wanted {
+		v.whys[slotClock] = OK
+		v.fresh[slotClock] = v.old == nil || v.old.sums[slotClock] != ns
+	}
 }
 
 func (v *visit) readStatm() {
@@ -141,46 +147,73 @@ func (v *visit) readFDs() {
 }
 
 // onceRounds: cmdline, cgroup and exe are read when a process is new or has
-// executed another program. The first two can change otherwise (setproctitle,
-// a move between cgroups), so each process has its turn every so many passes.
+// executed another program. They can change otherwise (setproctitle, a move
+// between cgroups, a program file that is deleted), so each process has its turn
+// every so many passes; the command line only if the process has run meanwhile.
 const onceRounds = 16
 
+// onceSlots are the files that are read rarely, with the want that asks for each.
+var onceSlots = [...]struct {
+	slot slot
+	want Want
+}{{slotCmdline, WantCmdline}, {slotCgroup, WantCgroup}, {slotExe, WantExe}}
+
+func (v *visit) turn() bool { return (v.pid+v.ps.round)%onceRounds == 0 }
+
+// onceDue reports whether such a file has to be read now.
+func (v *visit) onceDue(s slot, want Want) bool {
+	switch b := v.before; {
+	case v.want&want == 0:
+		return false
+	case b == nil || b.want&want == 0 || b.sums[s] == uint64(Stuck) || v.execed():
+		return true
+	case !v.turn():
+		return false
+	}
+	return s != slotCmdline || v.moved || v.before.dirty
+}
+
 func (v *visit) readOnce() {
-	again := v.old == nil || v.execed() || (v.pid+v.ps.round)%onceRounds == 0
-	if v.want&WantCmdline != 0 {
-		if again || v.old.sums[slotCmdline] == uint64(Stuck) {
-			v.readCmdline()
-		} else {
-			v.keep(slotCmdline)
-		}
-	}
-	if v.want&WantCgroup != 0 {
-		if again || v.old.sums[slotCgroup] == uint64(Stuck) {
-			v.readCgroup()
-		} else {
-			v.keep(slotCgroup)
-		}
-	}
-	if v.want&WantExe != 0 {
-		if again || v.old.sums[slotExe] == uint64(Stuck) {
-			v.readExe()
-		} else {
-			v.keep(slotExe)
+	v.moved = v.old == nil || v.fresh[slotStat] || v.fresh[slotClock] || v.fresh[slotStatus] || v.fresh[slotSchedstat]
+	for _, o := range onceSlots {
+		switch {
+		case v.onceDue(o.slot, o.want):
+			v.readSlot(o.slot)
+		case v.want&o.want != 0:
+			v.keep(o.slot)
 		}
 	}
 }
 
-// execed: the name or the place of the code in memory changed.
+func (v *visit) readSlot(s slot) {
+	switch s {
+	case slotCmdline:
+		v.readCmdline()
+	case slotCgroup:
+		v.readCgroup()
+	case slotExe:
+		v.readExe()
+	}
+}
+
+// execed: the name or the place of the code in memory changed, or the leader
+// has exited, which takes its files away.
 func (v *visit) execed() bool {
-	if !v.statKnown() || v.old == nil {
+	if !v.statKnown() || v.before == nil {
 		return false
 	}
-	p, code := v.old.p, v.stat.StartCode
-	if code <= 1 && v.stat.StartStack == 0 {
+	p, code := v.before.p, v.stat.StartCode
+	switch {
+	case p.LeaderState != 'Z' && v.stat.State == 'Z':
+		return true
+	case v.record:
+		// Names of kernel threads are longer in /proc, and none of them executes.
+		return v.stat.Flags&proc.FlagKThread == 0 && (string(v.stat.Comm) != p.Comm || v.newProgram(p))
+	case code <= 1 && v.stat.StartStack == 0:
 		code = 0 // hidden from us
 	}
-	return string(v.stat.Comm) != p.Comm || p.StartCode.Or(0) != code ||
-		p.LeaderState != 'Z' && v.stat.State == 'Z'
+	// What a record does not tell, it did not tell before either.
+	return string(v.stat.Comm) != p.Comm || p.StartCode.Or(0) != code && !v.before.bpf
 }
 
 func (v *visit) readCmdline() {

@@ -13,41 +13,69 @@ func (v *visit) finish() {
 		changed = changed || f
 	}
 	if !changed {
-		v.entry = v.old
+		v.entry = v.again()
 		return
 	}
-	e := &entry{p: new(Process), want: v.want, sums: v.sums}
+	e := &entry{p: new(Process), want: v.want, sums: v.sums, bpf: v.record, dirty: v.dirty()}
 	p := e.p
 	switch {
 	case v.old != nil:
 		*p, e.leader = *v.old.p, v.old.leader
 	case v.before != nil:
 		// Other files than last time: only stat's values may stay, in case
-		// stat itself is stuck, and what has exited.
-		*p = Process{ID: v.before.p.ID, Comm: v.before.p.Comm, Exited: v.before.p.Exited}
+		// stat itself is stuck, what has exited, and what is read rarely.
+		b := v.before.p
+		*p = Process{ID: b.ID, Comm: b.Comm, Exited: b.Exited, CmdlineCut: b.CmdlineCut}
+		carry(&p.Cmdline, b.Cmdline, v.want&WantCmdline)
+		carry(&p.Cgroup, b.Cgroup, v.want&WantCgroup)
+		carry(&p.Exe, b.Exe, v.want&WantExe)
 	}
 	v.apply(p, &e.leader)
 	if v.before != nil && v.whys[slotStat] == Stuck {
 		p.ID = v.before.p.ID // who it is is known from before
 	}
+	p.bpf = v.record
 	p.StuckFiles = slices.Clone(v.stuck)
 	p.Partial = len(v.stuck) > 0
 	v.applyThreads(p, e)
 	v.entry = e
 }
 
+func carry[T any](to *Known[T], from Known[T], wanted Want) {
+	if wanted != 0 {
+		*to = from
+	}
+}
+
+// again is the entry of a process whose text is the same as in the pass before:
+// the same process, and the same entry unless a note in it has to change.
+func (v *visit) again() *entry {
+	if dirty := v.dirty(); dirty != v.old.dirty {
+		e := *v.old
+		e.dirty = dirty
+		return &e
+	}
+	return v.old
+}
+
+// dirty: the process has run since its command line was read.
+func (v *visit) dirty() bool {
+	read := v.want&WantCmdline != 0 && v.onceDue(slotCmdline, WantCmdline)
+	return !read && (v.moved || v.before != nil && v.before.dirty)
+}
+
 // grown: threads were born and have died since the last pass without having been
 // seen; only the kernel's totals show what they did.
 func (v *visit) grown() bool {
 	s := &v.old.p.Switches
-	return v.exact && (!s.Exact || s.Voluntary.OK() && v.totals.Voluntary > s.Voluntary.V ||
+	return !v.record && v.exact && (!s.Exact || s.Voluntary.OK() && v.totals.Voluntary > s.Voluntary.V ||
 		s.Involuntary.OK() && v.totals.Involuntary > s.Involuntary.V)
 }
 
 // singleThread settles whether a process with one thread needs its thread made
 // of its own files.
 func (v *visit) singleThread() {
-	if v.want&WantThreads == 0 || v.listed != NotRead {
+	if v.record || v.want&WantThreads == 0 || v.listed != NotRead {
 		return
 	}
 	if v.old == nil || len(v.old.threads) != 1 ||
@@ -58,6 +86,10 @@ func (v *visit) singleThread() {
 
 // applyThreads fills the threads and what is summed over them.
 func (v *visit) applyThreads(p *Process, e *entry) {
+	if v.record && !v.moved {
+		v.keepThreads(e) // and all that is summed over them
+		return
+	}
 	wanted := v.want&WantThreads != 0 || v.listed != NotRead
 	switch {
 	case !wanted:
@@ -80,6 +112,10 @@ func (v *visit) applyThreads(p *Process, e *entry) {
 			p.Exited = v.before.p.Exited.plus(v.before.threads, e.threads)
 		}
 		p.State = deriveState(p.LeaderState, p.Threads)
+	}
+	if v.record {
+		v.sumRecords(p)
+		return
 	}
 	v.sumCounters(p, &e.leader)
 }
@@ -107,6 +143,7 @@ func ownThread(p *Process, c *counters) Thread {
 // for the process only if it is its only thread.
 func (v *visit) sumCounters(p *Process, leader *counters) {
 	living, known := livingCounters(p, leader)
+	before := p.Exited
 	switch {
 	case known && v.exact:
 		p.Exited = p.Exited.raise(v.totals, &living)
@@ -119,7 +156,7 @@ func (v *visit) sumCounters(p *Process, leader *counters) {
 	x := &p.Exited
 	living.add(&counters{Know(x.Voluntary), Know(x.Involuntary), Know(x.RunNS), Know(x.ReadyNS), Know(x.Slices)})
 	p.RunNS, p.ReadyNS, p.Slices = living.run, living.ready, living.slices
-	p.Switches = Switches{Voluntary: living.voluntary, Involuntary: living.involuntary}
+	p.Switches = Switches{Voluntary: living.voluntary, Involuntary: living.involuntary, lifted: x.above(before)}
 	if living.voluntary.OK() || living.involuntary.OK() {
 		p.Switches.Exact = v.exact
 		p.Switches.Scope = ScopeProcessLive

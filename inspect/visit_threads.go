@@ -6,8 +6,9 @@ import (
 	"taskscope/inspect/internal/proc"
 )
 
-// threadSum are the hashes of the files of one thread, as in entry.
-type threadSum struct{ stat, status, sched uint64 }
+// threadSum are the hashes of the files of one thread, as in entry,
+// or of its record.
+type threadSum struct{ stat, status, sched, task uint64 }
 
 // readThreads reads the threads of the process into v.list. A process with one
 // thread is not read a second time through task/: its thread is made of its
@@ -101,6 +102,9 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 	}
 	if old != nil {
 		t = *old
+		if v.before.bpf {
+			t.WaitingNS, t.SP, t.PC = Known[uint64]{}, Known[uint64]{}, Known[uint64]{}
+		}
 	}
 	v.setThreadStat(&t, tid, statWhy)
 	setThreadSched(&t, &s, schedWhy)
@@ -189,6 +193,12 @@ func (v *visit) setThreadStatus(t *Thread, why, statWhy Why) {
 	t.Voluntary = line(st, proc.StatusVoluntary, st.Voluntary)
 	t.Involuntary = line(st, proc.StatusNonvoluntary, st.Nonvoluntary)
 	t.UID = line(st, proc.StatusUid, st.UID[0])
+	v.setThreadRest(t)
+}
+
+// setThreadRest takes over the lines of v.tstatus that no other source has.
+func (v *visit) setThreadRest(t *Thread) {
+	st := &v.tstatus
 	if !t.CPUsAllowed.OK() || t.CPUsAllowed.V != string(st.CpusAllowedList) {
 		t.CPUsAllowed = line(st, proc.StatusCpusAllowedList, string(st.CpusAllowedList))
 	}

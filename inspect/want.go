@@ -4,26 +4,29 @@ package inspect
 // read. Cost follows what is on screen.
 type Want uint32
 
-// The groups. stat, statm and comm are always read.
+// The groups. Of what stat, statm and comm say, everything is always read that
+// every source supplies; the other facts of stat are WantStatRest.
 const (
-	WantStatus    Want = 1 << iota // status: uid, Rss*, VmSwap, switches of the leader, …
-	WantSchedstat                  // schedstat of the leader; whole process only with WantThreads
-	WantCPUClock                   // process CPU clock in ns instead of ticks
-	WantCmdline                    // once per (pid, start, exec)
-	WantCgroup                     // once per (pid, start, exec)
-	WantExe                        // once per (pid, start, exec)
-	WantThreads                    // task/*/{stat,status,schedstat} of every process with more than one thread
-	WantIO                         // io
-	WantRollup                     // smaps_rollup: PSS, USS; dear
-	WantFDs                        // number of open files
-	WantHost                       // CPU times, memory, load, pressure
-	WantTotals                     // exact switch totals over exited threads where a source has them
+	WantStatus     Want = 1 << iota // status: uid, Rss*, VmSwap, switches of the leader, …
+	WantSchedstat                   // schedstat of the leader; whole process only with WantThreads
+	WantCPUClock                    // process CPU clock in ns instead of ticks
+	WantCmdline                     // once per (pid, start, exec)
+	WantCgroup                      // once per (pid, start, exec)
+	WantExe                         // once per (pid, start, exec)
+	WantThreads                     // task/*/{stat,status,schedstat} of every process with more than one thread
+	WantIO                          // io
+	WantRollup                      // smaps_rollup: PSS, USS; dear
+	WantFDs                         // number of open files
+	WantHost                        // CPU times, memory, load, pressure
+	WantTotals                      // exact switch totals over exited threads where a source has them
+	WantStatRest                    // of stat: terminal, places in memory; free where stat is read anyway
+	WantStatusRest                  // of status: what only the file has (capabilities, affinity, Vm*); free where it is read anyway
 )
 
 // WantTree is what the process tree needs; WantAll what `list --json` gives.
 const (
 	WantTree = WantStatus | WantCPUClock | WantCmdline | WantHost
-	WantAll  = WantTree | WantSchedstat | WantThreads | WantCgroup | WantTotals
+	WantAll  = WantTree | WantSchedstat | WantThreads | WantCgroup | WantTotals | WantStatRest | WantStatusRest
 )
 
 // Request is what one pass shall read.
@@ -35,6 +38,10 @@ type Request struct {
 	// RollupOf names processes whose PSS is read although WantRollup is not
 	// set (visible rows).
 	RollupOf []int
+	// Visible names the processes on screen. They are read in full at every
+	// pass; others may be skipped for some passes as long as their CPU clock
+	// shows that they have not run.
+	Visible []int
 	// Only restricts the pass to these PIDs; nil means every process.
 	Only []int
 	// Focus is the PID whose Detail is read, 0 for none.

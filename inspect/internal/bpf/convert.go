@@ -34,6 +34,15 @@ func stateLetter(state, exitState uint32) byte {
 // ticks converts ns to the unit of /proc/PID/stat.
 func ticks(ns uint64) uint64 { return ns / nsPerTick }
 
+// later gives the later of two answers about user and system time: the kernel's
+// own, and another one of ours.
+func later(user, system, ourUser, ourSystem uint64) (uint64, uint64) {
+	if ourUser+ourSystem > user+system {
+		return ourUser, ourSystem
+	}
+	return user, system
+}
+
 // AdjustCPUTime splits rt, the exact time on a CPU, into user and system time
 // in proportion of the samples ut and st, all in ns: cputime_adjust() of the
 // kernel (kernel/sched/cputime.c). prevUt and prevSt are the previous result,

@@ -15,6 +15,8 @@ type Sum struct {
 	io             IO
 	ready          uint64
 	slices, moves  uint64
+	// What was last said of user and system time, see Continue.
+	user, system uint64
 }
 
 // IO is what /proc/PID/io shows, in bytes and calls.
@@ -65,6 +67,12 @@ func better(a, b *Task) bool {
 	return a.Have&HaveMM != 0 && (b == nil || a.Have&parts > b.Have&parts)
 }
 
+// Continue makes Totals go on from the user and system time it gave for this
+// process before, if that was more than what the kernel remembers to have said:
+// it remembers only what was read from /proc, and the split of a total into the
+// two may shift without that.
+func (s *Sum) Continue(user, system uint64) { s.user, s.system = user, system }
+
 // Memory is the record to take RSS, TotalVM and HiwaterRSS from: that of the
 // leader, or of a living thread where the leader has exited before the others.
 // Nil when no thread has memory (kernel threads, zombies).
@@ -109,6 +117,7 @@ func (s *Sum) Totals() ProcessTotals {
 		Settled: !s.unsettled && s.threads == int(l.NrThreads),
 	}
 	p.IO.add(IO{l.SigRChar, l.SigWChar, l.SigSyscR, l.SigSyscW, l.SigReadBytes, l.SigWriteBytes})
-	p.UserNS, p.SystemNS = AdjustCPUTime(s.ut+l.SigUTime, s.st+l.SigSTime, p.ExecNS, l.SigPrevUTime, l.SigPrevSTime)
+	user, system := later(l.SigPrevUTime, l.SigPrevSTime, s.user, s.system)
+	p.UserNS, p.SystemNS = AdjustCPUTime(s.ut+l.SigUTime, s.st+l.SigSTime, p.ExecNS, user, system)
 	return p
 }

@@ -124,6 +124,13 @@ func (t *Task) CPUTimes() (user, system uint64) {
 	return AdjustCPUTime(t.UTime, t.STime, t.SumExec, t.PrevUTime, t.PrevSTime)
 }
 
+// CPUTimesAfter is CPUTimes for a caller that has given user and system as the
+// result of an earlier record of this thread.
+func (t *Task) CPUTimesAfter(user, system uint64) (uint64, uint64) {
+	user, system = later(t.PrevUTime, t.PrevSTime, user, system)
+	return AdjustCPUTime(t.UTime, t.STime, t.SumExec, user, system)
+}
+
 // RSSPages is the resident set: file, anonymous and shared memory, in pages.
 // Exact with HaveRSSExact; else off by up to a batch per CPU from Linux 6.2 on.
 func (t *Task) RSSPages() uint64 { return positive(t.RSS[0]) + positive(t.RSS[1]) + positive(t.RSS[3]) }

@@ -25,6 +25,9 @@ type Reader struct {
 	// Truncated: the last file was longer than its cap (cmdline 64 KiB,
 	// environ 1 MiB) and only the beginning was returned.
 	Truncated bool
+	// Scratch is the user's own: it stays with the Reader, and so belongs to one
+	// goroutine at a time, also where a Pool hands out the Readers.
+	Scratch any
 
 	files uint64 // files read since the last TakeFiles
 

@@ -104,6 +104,14 @@ type Status struct {
 // Has reports whether the line was there.
 func (s *Status) Has(f StatusField) bool { return s.have>>f&1 != 0 }
 
+// Supply marks lines as there, for a Status that another source than the file
+// has filled in.
+func (s *Status) Supply(lines ...StatusField) {
+	for _, f := range lines {
+		s.have |= 1 << f
+	}
+}
+
 // ParseStatus parses status. Unknown lines are skipped, since every kernel
 // adds some; missing ones are reported by Has.
 func ParseStatus(b []byte, s *Status) error {

@@ -1,0 +1,99 @@
+package inspect
+
+import (
+	"slices"
+
+	"taskscope/inspect/internal/bpf"
+)
+
+// takeThreads makes the threads of the process, if they are wanted. Those whose
+// records did not change are taken over.
+func (v *visit) takeThreads(g *group) {
+	if v.want&WantThreads == 0 {
+		return
+	}
+	v.listed, v.threadsNew = OK, true
+	v.list = slices.Grow(v.list, int(g.n))
+	var old []Thread
+	if v.before != nil {
+		old = v.before.threads
+	}
+	x, k := v.ps.recs, 0
+	for i := g.first; i != none; i = x.next[i] {
+		t := &x.tasks[i]
+		for k < len(old) && old[k].ID.TID < int(t.TID) {
+			k++
+		}
+		var was *Thread
+		if k < len(old) && old[k].ID == (ThreadID{TID: int(t.TID), Start: t.StartTicks()}) {
+			was = &old[k]
+		}
+		if was != nil && v.old != nil && v.before.threadSums[k].task == x.sums[i] {
+			v.list = append(v.list, *was)
+		} else {
+			v.list = append(v.list, v.threadOf(t, was))
+		}
+		v.listSums = append(v.listSums, threadSum{task: x.sums[i]})
+	}
+}
+
+// threadOf makes a thread of its record; old is the same thread before, or nil.
+func (v *visit) threadOf(t *bpf.Task, old *Thread) Thread {
+	th := Thread{
+		ID: ThreadID{TID: int(t.TID), Start: t.StartTicks()}, State: State(t.StateLetter()),
+		Voluntary: Know(t.NVCSw), Involuntary: Know(t.NIvCSw), RunNS: Know(t.SumExec),
+		ReadyNS:     Known[uint64]{V: t.RunDelay, Why: lacking(t.Have & bpf.HaveSchedInfo)},
+		Slices:      Known[uint64]{V: t.PCount, Why: lacking(t.Have & bpf.HaveSchedInfo)},
+		MinorFaults: Know(t.MinFlt), MajorFaults: Know(t.MajFlt),
+		CPULast: Know(int(t.CPU)), Nice: Know(t.Nice()), Priority: Know(t.Priority()),
+		RTPriority: Know(int(t.RTPrio)), Policy: Know(int(t.Policy)), UID: Know(t.UID),
+		IOWorker: t.Flags&bpf.FlagIOWorker != 0,
+	}
+	if wait, ok := t.ReadySince(); ok {
+		th.WaitingNS = Know(uint64(wait))
+	} else {
+		th.WaitingNS = Unknown[uint64](NotSupported)
+	}
+	th.SP, th.PC = userRegisters(t)
+	var was Thread
+	if old != nil {
+		was = *old
+	}
+	switch {
+	case t.KernelThread():
+		th.Comm = sameString(was.Comm, v.stat.Comm) // whole
+	default:
+		th.Comm = sameString(was.Comm, rawName(t))
+	}
+	user, system := t.CPUTimesAfter(was.UserNS.V, was.SystemNS.V)
+	th.UserNS = risingTicks(was.UserNS, user)
+	th.SystemNS = risingTicks(was.SystemNS, system)
+	if t.SumExec < was.RunNS.V { // another thread took the leader's place
+		th.UserNS, th.SystemNS = risingTicks(Known[uint64]{}, user), risingTicks(Known[uint64]{}, system)
+	}
+	return th
+}
+
+// risingTicks cuts ns to whole ticks, and does not fall below what was said
+// before.
+func risingTicks(before Known[uint64], ns uint64) Known[uint64] {
+	ns -= ns % uint64(clockTick)
+	if before.OK() {
+		ns = max(ns, before.V)
+	}
+	return Know(ns)
+}
+
+// userRegisters are where the thread was in user space when it last entered the
+// kernel.
+func userRegisters(t *bpf.Task) (sp, pc Known[uint64]) {
+	switch {
+	case t.Have&bpf.HaveRegs != 0 && t.UserSP|t.UserIP != 0:
+		return Know(t.UserSP), Know(t.UserIP)
+	case t.KernelThread() || t.Flags&bpf.FlagIOWorker != 0:
+		return Unknown[uint64](KernelThread), Unknown[uint64](KernelThread)
+	case t.StateLetter() == 'Z' || t.StateLetter() == 'X':
+		return Unknown[uint64](Zombie), Unknown[uint64](Zombie)
+	}
+	return Unknown[uint64](NotSupported), Unknown[uint64](NotSupported)
+}
