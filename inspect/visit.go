@@ -214,6 +214,7 @@ func (ps *pass) read(r *proc.Reader, pid int, out *found) {
 
 // readFiles reads the process from /proc.
 func (v *visit) readFiles() {
+	v.readClock()
 	if v.rests() {
 		return
 	}
@@ -231,7 +232,6 @@ func (v *visit) readFiles() {
 }
 
 func (v *visit) readRest() {
-	v.readClock()
 	if v.want&WantTotals != 0 && v.ps.totals != nil && !v.kernelThread() {
 		v.totals, v.exact = v.ps.totals.ask(v.pid)
 	}

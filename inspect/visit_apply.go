@@ -30,9 +30,7 @@ func (v *visit) apply(p *Process, c *counters) {
 	if !v.record || v.moved {
 		v.applyClock(p)
 	}
-	// One that was empty because the process was about to exit is none at all
-	// once it has.
-	if v.fresh[slotCmdline] || v.fresh[slotStat] && p.LeaderState == 'Z' && v.alive == v.pid && v.want&WantCmdline != 0 {
+	if v.fresh[slotCmdline] {
 		p.Cmdline, p.CmdlineCut = v.known(slotCmdline, p), v.cut
 	}
 	if v.fresh[slotCgroup] {

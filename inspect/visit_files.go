@@ -13,9 +13,19 @@ func (v *visit) readStat() bool {
 			v.failed(slotStat, proc.FileStat, err)
 		} else if v.before != nil && v.before.p.ID.Start != v.stat.StartTicks {
 			v.before, v.old = nil, nil
+			v.readClock() // what was read may have been that of the other process
 		}
+		v.checkExited(State(v.stat.State))
 	}
 	return v.whys[slotStat] != Gone
+}
+
+// checkExited: once the leader has exited, what its files say, and why they say
+// nothing, means something else, though it be the same.
+func (v *visit) checkExited(now State) {
+	if v.old != nil && now == 'Z' && v.old.p.LeaderState != 'Z' {
+		v.old = nil
+	}
 }
 
 // statKnown reports whether v.stat was parsed in this visit.
@@ -61,7 +71,7 @@ func (v *visit) kernelThread() bool {
 }
 
 // readClock reads the CPU clock, which also tells the next pass whether the
-// process has run since.
+// process has run since: so it is read before all files.
 func (v *visit) readClock() {
 	if !v.ps.live {
 		return

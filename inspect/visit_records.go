@@ -22,6 +22,7 @@ func (v *visit) takeRecords(g *group) {
 	if b := v.before; b != nil && b.bpf && b.want == v.want {
 		v.old = b
 	}
+	v.checkExited(State(v.task.StateLetter()))
 	// Threads' status files change without the threads running.
 	const anyway = WantThreads | WantStatusRest
 	v.moved = v.old == nil || v.old.sums[slotTask] != g.sum || v.want&anyway == anyway

@@ -2,8 +2,6 @@ package inspect
 
 import (
 	"slices"
-
-	"taskscope/inspect/internal/proc"
 )
 
 const (
@@ -32,8 +30,7 @@ func (v *visit) rests() bool {
 		contains(ps.visible, v.pid) || contains(ps.threads, v.pid) || contains(ps.ended, e.p.PPID.V):
 		return false
 	}
-	ns, err := proc.CPUClock(v.pid)
-	if err != nil || ns != e.sums[slotClock] {
+	if v.sums[slotClock] == 0 || v.sums[slotClock] != e.sums[slotClock] {
 		return false
 	}
 	v.entry, v.at = e, ps.now()
