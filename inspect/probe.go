@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"taskscope/inspect/internal/bpf"
 	"taskscope/inspect/internal/proc"
 )
 
@@ -81,6 +82,7 @@ var probes = []struct {
 	{"taskstats", "exact context switches over exited threads", (*prober).taskstats},
 	{"bpf", "BPF programs may be loaded", (*prober).bpf},
 	{"bpf_source", "read all tasks through BPF", (*prober).bpfSource},
+	{"bpf_totals", "exact context switches over exited threads, through BPF", (*prober).bpfTotals},
 	{"pidfd", "act on a process without hitting another", (*prober).pidfd},
 	{"psi", "pressure stall information", (*prober).psi},
 	{"delay_accounting", "delays by block I/O and swapping", (*prober).delayAccounting},
@@ -97,6 +99,7 @@ type prober struct {
 	pool   *proc.Pool
 	others []int // user processes that are not ours
 	hidden bool  // processes are listed that nothing can be read of
+	types  bpf.Types
 }
 
 // findOthers looks for processes of other users; where everything belongs to

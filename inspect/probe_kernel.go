@@ -51,11 +51,6 @@ func (p *prober) bpf() (string, string, string) {
 	return UnknownState, errno.Error(), ""
 }
 
-// bpfSource: whether the kernel would let us is what bpf says.
-func (p *prober) bpfSource() (string, string, string) {
-	return Absent, "this build reads procfs and taskstats only", ""
-}
-
 func (p *prober) pidfd() (string, string, string) {
 	fd, err := unix.PidfdOpen(unix.Getpid(), 0)
 	if err == nil {

@@ -215,6 +215,9 @@ func (a *app) take(f *inspect.Frame) {
 	for _, p := range a.stack {
 		p.apply(f)
 	}
+	if f.Notice != "" {
+		a.say(model.Warn, f.Notice)
+	}
 	a.update()
 }
 

@@ -19,7 +19,7 @@ type processPage struct {
 
 	// The processes on screen when the last frame came, and those of folded
 	// rows: what is dear to read is read of these only.
-	threadsOf, rollupsOf []int
+	visible, threadsOf, rollupsOf []int
 }
 
 func newProcessPage(a *app) *processPage {
@@ -48,6 +48,7 @@ func (p *processPage) apply(f *inspect.Frame) {
 		p.m.Arrange()
 		from, to := p.g.offset-2, p.g.offset+p.g.height+2
 		visible := p.m.PIDs(from, to)
+		p.visible = visible
 		p.threadsOf, p.rollupsOf = p.m.ThreadsBehind(visible, from, to), p.m.RollupsBehind(visible, from, to)
 	}
 	p.checkFollowed(f)
@@ -97,7 +98,7 @@ func (p *processPage) expire(f *inspect.Frame) {
 
 func (p *processPage) request() inspect.Request {
 	want, dear := p.m.Want()
-	q := inspect.Request{Want: want}
+	q := inspect.Request{Want: want, Visible: p.visible}
 	if dear&inspect.WantThreads != 0 {
 		q.ThreadsOf = p.threadsOf
 	}

@@ -127,7 +127,7 @@ func (a *app) list(ctx context.Context, fl listFlags) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.openReader()
+	r, err := a.openOnce()
 	if err != nil {
 		return err
 	}

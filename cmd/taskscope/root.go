@@ -128,15 +128,22 @@ const patience = 2 * time.Second
 
 // openReader opens the source the flags ask for, for a batch command. That it
 // cannot be had is the fault of the environment.
-func (a *app) openReader() (*inspect.Reader, error) { return a.openReaderFor(patience) }
+func (a *app) openReader() (*inspect.Reader, error) {
+	return a.openReaderWith(inspect.Options{Deadline: patience})
+}
 
-// openReaderFor is openReader with another deadline; 0 is that of the
-// interactive view.
-func (a *app) openReaderFor(deadline time.Duration) (*inspect.Reader, error) {
-	r, err := inspect.NewReader(inspect.Options{ProcRoot: a.procRoot, Source: a.source, Deadline: deadline})
+// openOnce is openReader for a command that reads all processes once or twice.
+func (a *app) openOnce() (*inspect.Reader, error) {
+	return a.openReaderWith(inspect.Options{Deadline: patience, OneShot: true})
+}
+
+// openReaderWith adds what the flags say to the options.
+func (a *app) openReaderWith(o inspect.Options) (*inspect.Reader, error) {
+	o.ProcRoot, o.Source = a.procRoot, a.source
+	r, err := inspect.NewReader(o)
 	if err != nil {
 		hint := "see taskscope doctor"
-		if a.source == "bpf" {
+		if a.source == inspect.SourceBPF {
 			hint = "use --source proc, or see taskscope doctor"
 		}
 		return nil, usage("cannot read the processes: %w: %s", err, hint)
@@ -165,7 +172,7 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.openReaderFor(0)
+	r, err := a.openReaderWith(inspect.Options{})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"taskscope/inspect"
@@ -30,6 +31,9 @@ func (a *app) sample(ctx context.Context, r *inspect.Reader, q inspect.Request, 
 
 func (a *app) read(ctx context.Context, r *inspect.Reader, q inspect.Request) (*inspect.Snapshot, error) {
 	s, err := r.Read(ctx, q)
+	if err == nil && s.Notice != "" {
+		fmt.Fprintln(a.stderr, "taskscope:", s.Notice)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()

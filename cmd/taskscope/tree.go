@@ -41,7 +41,7 @@ func newTreeCommand(a *app) *cobra.Command {
 }
 
 func (a *app) tree(ctx context.Context, args []string, threads, asJSON bool) error {
-	r, err := a.openReader()
+	r, err := a.openOnce()
 	if err != nil {
 		return err
 	}

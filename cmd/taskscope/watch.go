@@ -63,7 +63,7 @@ func (a *app) watch(ctx context.Context, arg string, fl watchFlags) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.openReader()
+	r, err := a.openReaderWith(inspect.Options{Deadline: patience, Background: true})
 	if err != nil {
 		return err
 	}

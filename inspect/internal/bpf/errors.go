@@ -171,6 +171,10 @@ func missingCaps(status string) []string {
 	return why
 }
 
+// InUserNamespace reports whether we run in a user namespace other than the
+// initial one, where no capability allows BPF.
+func InUserNamespace() bool { return inUserNamespace() }
+
 // inUserNamespace: the initial user namespace has a fixed number
 // (PROC_USER_INIT_INO, linux/proc_ns.h).
 func inUserNamespace() bool {

@@ -1,0 +1,53 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+
+	"taskscope/inspect/internal/bpf"
+)
+
+// bpfSource loads the programs, runs them, compares our own record with /proc,
+// and lets them go.
+func (p *prober) bpfSource() (string, string, string) {
+	if !p.fs.Live() {
+		return Absent, errOtherNamespace.Error(), ""
+	}
+	src, err := bpf.Open(p.ctx, &p.types)
+	if err != nil {
+		return bpfVerdict(err)
+	}
+	caps := src.Caps()
+	_ = src.Close()
+	if caps.ExactRSS != nil {
+		return Available, "sizes are read from /proc: " + caps.ExactRSS.Error(), ""
+	}
+	return Available, "", ""
+}
+
+// bpfTotals does the same with the program for totals.
+func (p *prober) bpfTotals() (string, string, string) {
+	if !p.fs.Live() {
+		return Absent, errOtherNamespace.Error(), ""
+	}
+	src, err := bpf.OpenTotals(p.ctx, &p.types)
+	if err != nil {
+		return bpfVerdict(err)
+	}
+	_ = src.Close()
+	return Available, "", ""
+}
+
+// bpfVerdict turns a failure to open into the outcome: unknown unless trying
+// again would give the same answer.
+func bpfVerdict(err error) (string, string, string) {
+	var e *bpf.Error
+	if !errors.As(err, &e) || !e.Conclusive() {
+		return UnknownState, err.Error(), ""
+	}
+	remedy := e.Remedy()
+	if e.Reason == bpf.NotPermitted && !bpf.InUserNamespace() {
+		remedy = fmt.Sprintf(remedySetcap, "cap_bpf,cap_perfmon")
+	}
+	return Absent, err.Error(), remedy
+}
