@@ -180,6 +180,9 @@ func (p *Plan) left(when When) (n int, states string) {
 			states = "S,Z"
 		}
 	}
+	if when == WhenParked {
+		n += p.Unnamed
+	}
 	return n, states
 }
 

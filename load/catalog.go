@@ -12,6 +12,8 @@ func All() []Scenario {
 		scThreads(), scTree(), scIdle(), scVol(), scReady(), scDuty(), scMem(),
 		scLock(), scGIL(), scCounter(), scSum(), scPingpong(), scPool(), scCPU(), scMap(), scIsolation(), scHybrid(),
 		scNvolYield(), scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(), scThrottle(), scGoRuntime(),
+		scMemShared(), scCow(), scCowFile(), scGrow(), scHuge(), scIO(),
+		scStates(), scZombies(), scOrphans(), scCrash(), scRespawn(), scSpawn(), scForkstorm(), scNames(),
 	}
 }
 

@@ -46,6 +46,9 @@ func (f Formula) with(t Term) Formula {
 	return f
 }
 
+// slotKey is the key of a slot of the report.
+func slotKey(slot int) string { return fmt.Sprintf("slot_%d", slot) }
+
 // NeedsReport says whether the value depends on what the workers report, so
 // that it is not known before they are done.
 func (f *Formula) NeedsReport() bool { return f != nil && len(f.Terms) > 0 }

@@ -32,7 +32,9 @@ func TestCatalogueIsComplete(t *testing.T) {
 				}
 				checkPlan(t, plan)
 			}
-			if p, ok := s.param("as"); ok {
+			// Where as means something else than the shape of the workers.
+			other := slices.Contains([]string{"crash", "spawn"}, s.Name)
+			if p, ok := s.param("as"); ok && !other {
 				for _, as := range p.Enum {
 					args := append([]string{"as=" + as}, slices.DeleteFunc(slices.Clone(s.Quick), func(arg string) bool {
 						return strings.HasPrefix(arg, "workers=")
@@ -73,7 +75,7 @@ func checkPlan(t *testing.T, p *Plan) {
 			}
 		}
 	}
-	if p.Budget.Tasks != tasks || p.Budget.MemoryBytes == 0 {
+	if p.Budget.Tasks < tasks || p.Budget.Tasks > tasks && !makesTasks(p) || p.Budget.MemoryBytes == 0 {
 		t.Errorf("budget %+v for %d tasks", p.Budget, tasks)
 	}
 	for i, q := range p.Promises {
@@ -92,6 +94,20 @@ func checkPlan(t *testing.T, p *Plan) {
 	if _, err := json.Marshal(p); err != nil {
 		t.Error(err)
 	}
+}
+
+// makesTasks tells whether a plan starts tasks that it does not list.
+func makesTasks(p *Plan) bool {
+	for _, q := range p.Processes {
+		for _, th := range q.Threads {
+			for _, op := range th.Ops {
+				if slices.Contains([]OpKind{OpStorm, OpSupervise, OpSpawn, OpVfork}, op.Kind) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func TestParseValues(t *testing.T) {

@@ -15,7 +15,13 @@ type Plan struct {
 	// Objects are what the workers share; operations name them by index.
 	Objects  []Object  `json:"objects,omitempty"`
 	Promises []Promise `json:"promises"`
-	Budget   Budget    `json:"budget"`
+	// Unnamed is how many processes there are at the end that the plan does
+	// not list: those started in the place of others.
+	Unnamed int `json:"unnamed,omitempty"`
+	// Needs are the capabilities without which the plan makes no sense, as in
+	// Scenario.Needs.
+	Needs  []string `json:"needs,omitempty"`
+	Budget Budget   `json:"budget"`
 	// Quota limits the CPU time of all tasks together, by a control group.
 	Quota *Quota `json:"quota,omitempty"`
 }
@@ -103,7 +109,7 @@ const (
 	OpSpawn                         // make A threads (B = 0) or processes (B = 1), one after the other; times in the slots C, C+1, C+2: starts, starts and ends, shortest start
 	OpStorm                         // make A processes that live for B ns, at most C at a time
 	OpSupervise                     // replace each child that ends, A times in all; the C children take turns, B ns apart
-	OpTouch                         // write to the first A bytes of what the leader of process C has in slot B, and report it in the own slot B
+	OpTouch                         // write to the first A bytes of what slot B of the leader of process C has (no such process: the own), and report it in the own slot B
 	OpFile                          // make file number C of A bytes: B&1 in /tmp instead of memory, B&2 with all its pages written
 	OpMapFile                       // map A bytes of file number B&0xff, reported in slot C; B>>8: FileShared, FilePrivate
 	OpGrow                          // at each of A edges, B ns apart, touch C bytes more of what the own slot 1 has

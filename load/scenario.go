@@ -24,6 +24,9 @@ type Scenario struct {
 // are short and on one CPU; elsewhere they take --realtime.
 const NeedRealtime = "realtime"
 
+// NeedHugePages is the capability to have anonymous memory in huge pages.
+const NeedHugePages = "huge_pages"
+
 // ParamKind is how a parameter's text is read.
 type ParamKind string
 

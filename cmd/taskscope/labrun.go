@@ -78,7 +78,7 @@ func (l *labRun) start(ctx context.Context, job loadJob, params []string) error 
 // conduct takes the run through its phases, waits at the end until it is told
 // to stop, and cleans up.
 func (l *labRun) conduct(ctx context.Context, run *spawn.Run, job loadJob) {
-	w, err := l.a.startWitness(run.RootPID())
+	w, err := l.a.startWitness(run.RootPID(), verify.NeedsOf(job.plan))
 	if err == nil {
 		err = l.phases(ctx, run, w, job)
 	}

@@ -116,7 +116,7 @@ func (a *app) observeLoad(ctx context.Context, r *spawn.Run, job loadJob) (*load
 	if job.started != nil {
 		job.started(r.Manifest())
 	}
-	w, err := a.startWitness(r.RootPID())
+	w, err := a.startWitness(r.RootPID(), verify.NeedsOf(job.plan))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,10 +33,12 @@ type witness struct {
 	received sync.WaitGroup
 }
 
-// startWitness starts the observer of the tree below root.
-func (a *app) startWitness(root int) (*witness, error) {
+// startWitness starts the observer of the tree below root. needs says which
+// files it must read besides the usual ones, not what to expect in them.
+func (a *app) startWitness(root int, needs verify.Needs) (*witness, error) {
 	w := &witness{arrived: make(chan struct{})}
-	w.cmd = exec.Command("/proc/self/exe", "observe", strconv.Itoa(root), "--source", a.source, "--proc-root", a.procRoot)
+	w.cmd = exec.Command("/proc/self/exe", "observe", strconv.Itoa(root), "--source", a.source, "--proc-root", a.procRoot,
+		fmt.Sprintf("--want=%d", needs.Want), fmt.Sprintf("--detail=%d", needs.Detail), fmt.Sprintf("--rescan=%v", needs.Rescan))
 	w.cmd.Args[0] = "taskscope"
 	// A group of its own: Ctrl-C is for us to answer.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -136,6 +136,8 @@ func threadMemory(t *load.ThreadPlan, mapped bool) uint64 {
 				sum = addUp(sum, o.B*2*uint64(unix.Getpagesize()))
 			case o.Kind == load.OpMap:
 				sum = addUp(sum, o.B)
+			default:
+				sum = addUp(sum, lifeMemory(o, mapped))
 			}
 		}
 	}
@@ -210,6 +212,8 @@ func busySeconds(t *load.ThreadPlan) float64 {
 				sum += float64(o.A) * 4 * perCall
 			case load.OpYield, load.OpMigrate, load.OpSleepRel, load.OpSleepAbs:
 				sum += float64(o.A) * perCall
+			default:
+				sum += lifeSeconds(o)
 			}
 		}
 	}

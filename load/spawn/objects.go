@@ -243,5 +243,13 @@ func goSupports(p *load.Plan) error {
 	if len(p.Objects) > 0 {
 		return fmt.Errorf("%w: tier go: %s shares locks, memory or channels between its workers, which only the native tier offers", load.ErrUsage, p.Scenario)
 	}
+	for i := range p.Processes {
+		for j := range p.Processes[i].Threads {
+			t := &p.Processes[i].Threads[j]
+			if slices.ContainsFunc(slices.Concat(t.Setup, t.Ops), func(o load.Op) bool { return o.Kind >= load.OpExit && o.Kind <= load.OpIO }) {
+				return fmt.Errorf("%w: tier go: %s forks, fails or maps files in its workers, which a language runtime does not survive; only the native tier offers that", load.ErrUsage, p.Scenario)
+			}
+		}
+	}
 	return nil
 }

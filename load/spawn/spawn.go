@@ -125,6 +125,9 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 			return nil, err
 		}
 	}
+	if err := checkNeeds(p); err != nil {
+		return nil, err
+	}
 	if err := checkBudget(p, o.Limits, hostLimits()); err != nil {
 		return nil, err
 	}

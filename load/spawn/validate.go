@@ -39,7 +39,7 @@ func validate(p *load.Plan) error {
 			}
 		}
 	}
-	return nil
+	return validateEnds(p)
 }
 
 func planError(format string, args ...any) error {
@@ -140,7 +140,7 @@ func validateOp(o load.Op) error {
 			return fmt.Errorf("migrate: CPU %d or %d: want 0 to %d", o.B, o.C, 64*cpuWords-1)
 		}
 	default:
-		return fmt.Errorf("kind %d is not known", o.Kind)
+		return validateLife(o)
 	}
 	return nil
 }

@@ -14,6 +14,12 @@ type DerivedField struct {
 	ID, Unit, Doc string
 
 	segments bool // needs the Detail of the process
+	wide     bool // of the whole host
+	// want and detail are what the observer must read for it besides the rest.
+	want   inspect.Want
+	detail inspect.DetailWant
+	// all reads it from all samples of the phase at once.
+	all      func(*judge, *load.Promise) reading
 	get      func(*judge, *inspect.Snapshot, *load.Promise) reading
 	between  func(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading
 	expected func(*judge, *load.Promise) reading
@@ -27,14 +33,14 @@ type DerivedField struct {
 // DerivedFields is the table of derived fields. Every other field a promise
 // names is one of inspect.Fields.
 func DerivedFields() []DerivedField {
-	return append(append(basicFields(), lifeFields()...), toldFields()...)
+	return slices.Concat(basicFields(), lifeFields(), memoryFields(), toldFields())
 }
 
 func basicFields() []DerivedField {
 	return []DerivedField{
 		{
 			ID: "descendants", Unit: "count", Doc: "Processes below the root, by the parent PIDs the kernel gives.",
-			get: descendants, self: func(j *judge, _ *load.Promise) reading { return number(float64(len(j.m.Processes) - 1)) },
+			get: descendants, self: selfDescendants,
 		},
 		{
 			ID: "children", Unit: "count", Doc: "Processes whose parent is this one.",
@@ -43,7 +49,7 @@ func basicFields() []DerivedField {
 		{
 			ID: "ppid", Doc: "PID of the parent; expected is the live PID of the process that is the parent in the plan.",
 			get: ppid, expected: expectedParent,
-			self: func(j *judge, q *load.Promise) reading { return number(float64(j.m.Processes[q.Process].PPID)) },
+			self: func(j *judge, q *load.Promise) reading { return number(float64(j.parentAt(q.Process, q.When))) },
 		},
 		{
 			ID: "thread_names", Doc: "Names of all threads of a process, sorted, with commas between.",
@@ -166,9 +172,12 @@ func children(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
 }
 
 func selfChildren(j *judge, q *load.Promise) reading {
+	if j.m.Plan.Unnamed > 0 && q.When != load.WhenReady {
+		return reading{} // not all of them are in the manifest
+	}
 	n := 0
 	for i := range j.m.Processes {
-		if j.m.Processes[i].PPID == j.m.Processes[q.Process].PID {
+		if j.parentAt(i, q.When) == j.m.Processes[q.Process].PID && j.thereAt(i, q.When) {
 			n++
 		}
 	}
@@ -188,6 +197,12 @@ func ppid(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
 // the manifest.
 func expectedParent(j *judge, q *load.Promise) reading {
 	parent := j.m.Plan.Processes[q.Process].Parent
+	for q.When != load.WhenReady && parent >= 0 && j.m.Plan.Processes[parent].End != nil {
+		// It has lost that one. The nearest subreaper above takes it.
+		for parent = j.m.Plan.Processes[parent].Parent; parent > 0 && !j.m.Plan.Processes[parent].Subreaper; {
+			parent = j.m.Plan.Processes[parent].Parent
+		}
+	}
 	if parent < 0 {
 		return number(float64(j.m.Processes[q.Process].PPID))
 	}

@@ -11,6 +11,9 @@ import (
 
 // observe finds the value of a promise in the samples of its phase.
 func (j *judge) observe(q *load.Promise) reading {
+	if d := j.derived[q.Field]; d != nil && d.all != nil {
+		return d.all(j, q)
+	}
 	switch q.When {
 	case load.WhenDelta:
 		return j.difference(q, j.newest(q, load.WhenReady), j.newest(q, load.WhenParked))
@@ -38,7 +41,10 @@ func noSample(when load.When) string { return "no sample was taken in the phase 
 // first: those with the segments of its process where it needs them.
 func (j *judge) usable(q *load.Promise, when load.When) []*inspect.Snapshot {
 	d := j.derived[q.Field]
-	if d == nil || !d.segments {
+	switch {
+	case d != nil && d.wide:
+		return j.wide[when]
+	case d == nil || !d.segments:
 		return j.narrow[when]
 	}
 	var out []*inspect.Snapshot

@@ -2,7 +2,7 @@
 
 // Operations on memory and files: pages shared, copied, grown, huge.
 
-enum { FILES = 4, GROW_SLOT = 1 };
+enum { FILES = 64, GROW_SLOT = 1 };
 
 static int files[FILES]; // descriptors of op_file, inherited by children
 
@@ -22,11 +22,13 @@ static long between_guards(u64 size)
 	return at < 0 && at > -4096 ? at : at + (long)page;
 }
 
-// op_touch writes to the first A bytes of the area that the first thread of
-// process C has reported in slot B, and reports the area as its own.
+// op_touch writes to the first A bytes of the area in slot B of the first
+// thread of process C, or of the thread itself if there is no process C, and
+// reports the area as its own.
 static long op_touch(struct run *r, struct op *o)
 {
-	u64 at = slots[procs[o->c].first_thread].address[o->b];
+	struct slot *from = o->c < head->nprocs ? &slots[procs[o->c].first_thread] : r->s;
+	u64 at = from->address[o->b];
 	put_slot(r->s, o->b, at);
 	touch_up(r->s, (char *)at, page_up(o->a));
 	r->s->loops++;

@@ -1,0 +1,82 @@
+package load
+
+func scStates() Scenario {
+	return Scenario{
+		Name:  "states",
+		Title: "One process in each state there is",
+		Teaches: "R runs or is ready. S waits and can be woken by a signal. D waits and cannot: here a parent whose child borrows its place (vfork). " +
+			"T was stopped by a signal, as Ctrl-Z does; t by a debugger. Z has ended and waits for its parent to ask how. " +
+			"The kernel also tells in which of its functions a task waits.",
+		Params: []Param{secondsParam("how long they stay in these states"), cpusParam("")},
+		Quick:  []string{"seconds=1500ms"},
+		Build:  buildStates,
+	}
+}
+
+const signalContinue = 18 // SIGCONT
+
+// The processes of the scenario, in the order of the plan.
+const (
+	stateSleeps = 1 + iota
+	stateRuns
+	stateStopped
+	stateTraced
+	stateDisk
+	stateZombie
+)
+
+func buildStates(v Values) (*Plan, error) {
+	p := newPlan("states", v)
+	until := uint64(v.Duration("seconds"))
+	parts := []struct {
+		name   string
+		op     Op
+		letter string
+		waits  string // derived field waits_in
+		why    string
+	}{
+		{"sleeps", hold(v), "S", "wait", "it waits for the end"},
+		{"runs", Op{Kind: OpSpinWall, A: until}, "R", "", "it never waits"},
+		{"stopped", Op{Kind: OpStopSelf}, "T", "stop", "it has sent itself SIGSTOP"},
+		{"traced", hold(v), "t", "trace", "the root has stopped it as a debugger does"},
+		{"uninterruptible", Op{Kind: OpVfork, A: until}, "D", "vfork", "its child runs in its place"},
+		{"zombie", Op{Kind: OpExit}, "Z", "", "it has ended and nobody has waited for it"},
+	}
+	root := &p.Processes[0].Threads[0]
+	root.Ops = []Op{{Kind: OpTrace, A: stateTraced}}
+	for i, s := range parts {
+		p.crew(asProcesses, 1, func(int) ThreadPlan {
+			return ThreadPlan{Name: s.name, CPUs: v.CPUs("cpus"), Ops: []Op{s.op}}
+		})
+		root.Ops = append(root.Ops, awaitState(i+1, s.letter[0]))
+		at := func(field, text string) {
+			p.promise(Promise{
+				Process: i + 1, Thread: -1, Field: field, Scope: "process", Kind: Equality, When: WhenLive,
+				ExpectText: text, Because: s.why,
+			})
+		}
+		at("state_all", s.letter)
+		if s.waits != "" {
+			at("waits_in", s.waits)
+		}
+	}
+	p.Processes[stateZombie].End = &End{Reaped: true}
+	root.Ops = append(root.Ops, meanwhile(v)...)
+	root.Ops = append(root.Ops, Op{Kind: OpUntrace, A: stateTraced}, Op{Kind: OpSignal, A: signalContinue, B: stateStopped}, Op{Kind: OpReap})
+	p.promise(Promise{
+		Process: stateTraced, Thread: -1, Field: "traced_by", Scope: "process", Kind: Equality, When: WhenLive,
+		Because: "the root is its tracer",
+	})
+	p.promise(Promise{
+		Process: stateDisk, Thread: -1, Field: "children", Scope: "process", Kind: Equality, When: WhenLive,
+		Expect: Exactly(1), Because: "it waits for this child",
+	})
+	p.promise(Promise{
+		Process: -1, Thread: -1, Field: "ready_tasks", Scope: "subtree", Kind: Equality, When: WhenLive,
+		Expect: Exactly(1), Because: "one of them is runnable",
+	})
+	p.reaps(0, 1)
+	p.Budget.CPUs = 1
+	p.Budget.Tasks = 1
+	return p.finish(), nil
+}
