@@ -47,7 +47,7 @@ func buildIO(v Values) (*Plan, error) {
 		p.calls(i, "write_calls", Exactly(n*float64(writes)).Plus(1, "notified"))
 		p.calls(i, "write_chars_bytes", Exactly(n*float64(writes)*float64(bytes)).Plus(8, "notified"))
 		if n > 0 {
-			p.moved(i, n*float64(bytes)*float64(reads+writes))
+			p.moved(i, n*(float64(bytes)*float64(reads+writes)+pages(bytes)*float64(pageBytes())))
 		}
 	}
 	p.Budget.MemoryBytes = uint64(len(workers)) * 2 * bytes
@@ -67,12 +67,10 @@ func (p *Plan) calls(process int, field string, expect Formula) {
 
 // moved promises what the workers report of themselves.
 func (p *Plan) moved(process int, bytes float64) {
-	at := func(field, key string, n float64) {
-		self := Formula{}.Plus(1, key)
-		p.promise(Promise{
-			Process: process, Thread: -1, Field: field, Scope: "process", Kind: Equality, When: WhenParked,
-			Expect: Exactly(n), Self: &self, Because: "no call moves less than it is asked to, and none is left out",
-		})
-	}
-	at("moved_bytes", "bytes", bytes)
+	self := Formula{}.Plus(1, "bytes")
+	p.promise(Promise{
+		Process: process, Thread: -1, Field: "moved_bytes", Scope: "process", Kind: Equality, When: WhenParked,
+		Expect: Exactly(bytes), Self: &self,
+		Because: "no call moves less than it is asked to, and none is left out; the buffer that they use counts once",
+	})
 }

@@ -40,12 +40,17 @@ func buildRespawn(v Values) (*Plan, error) {
 	p.Processes[0].Threads[0].Ops = []Op{
 		{Kind: OpSupervise, A: uint64(failures), B: uint64(every), C: uint64(n)}, {Kind: OpMark, A: MarkUntil}, hold(v),
 	}
-	for _, when := range []When{WhenLive, WhenParked} {
+	// While workers come and go, no list of them is of one instant: who is
+	// found may be gone, and who has come not be listed yet (1 of 3 seen at a
+	// load average of 31).
+	at := func(when When, kind CheckKind) {
 		p.promise(Promise{
-			Process: 0, Thread: -1, Field: "children", Scope: "process", Kind: Equality, When: when,
+			Process: 0, Thread: -1, Field: "children", Scope: "process", Kind: kind, When: when,
 			Expect: Exactly(float64(n)), Because: "each worker that fails is replaced: there are always as many",
 		})
 	}
+	at(WhenLive, Statistical)
+	at(WhenParked, Equality)
 	p.reaps(0, failures)
 	p.made(0, failures, "one for each that has failed")
 	p.forks(failures)
@@ -54,9 +59,10 @@ func buildRespawn(v Values) (*Plan, error) {
 	return p.finish(), nil
 }
 
-// made promises how many tasks a process has started besides those of the plan.
+// made promises how many tasks a process has started besides those of the
+// plan. Its wait for the end is the one operation more that it counts.
 func (p *Plan) made(process, n int, because string) {
-	self := Formula{}.Plus(1, "loops")
+	self := Exactly(-1).Plus(1, "loops")
 	p.promise(Promise{
 		Process: process, Thread: -1, Field: "made", Scope: "process", Kind: Equality, When: WhenParked,
 		Expect: Exactly(float64(n)), Self: &self, Because: because,

@@ -141,6 +141,8 @@ func refused(err error) (skipped, usageFault bool) {
 	switch {
 	case errors.Is(err, load.ErrUsage), errors.Is(err, spawn.ErrBudget):
 		return false, true
+	case errors.Is(err, spawn.ErrLacks):
+		return true, false
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return true, false
 	}

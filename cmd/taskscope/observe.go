@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taskscope/inspect"
+	"taskscope/load/verify"
 )
 
 // The observer is the second pair of eyes of `load verify`: a process of its
@@ -46,6 +47,8 @@ const (
 const maxEach = 32
 
 func newObserveCommand(a *app) *cobra.Command {
+	var want, detail uint32
+	var needs verify.Needs
 	c := &cobra.Command{
 		Use:    "observe PID",
 		Short:  "Observe a tree of processes for load verify (gob on stdout)",
@@ -56,15 +59,19 @@ func newObserveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.observe(cmd.Context(), pid)
+			needs.Want, needs.Detail = inspect.Want(want), inspect.DetailWant(detail)
+			return a.observe(cmd.Context(), pid, needs)
 		},
 	}
+	c.Flags().Uint32Var(&want, "want", 0, "groups of files to read besides the usual ones")
+	c.Flags().Uint32Var(&detail, "detail", 0, "details of each process to read every time")
+	c.Flags().BoolVar(&needs.Rescan, "rescan", false, "look for new processes of the tree every time")
 	return c
 }
 
 // observe serves until its input ends.
-func (a *app) observe(ctx context.Context, pid int) error {
-	o := &observer{app: a, root: pid}
+func (a *app) observe(ctx context.Context, pid int, needs verify.Needs) error {
+	o := &observer{app: a, root: pid, needs: needs}
 	var err error
 	if o.host, err = a.openReader(); err != nil {
 		return err
@@ -101,6 +108,7 @@ func (a *app) observe(ctx context.Context, pid int) error {
 type observer struct {
 	*app
 	root       int
+	needs      verify.Needs
 	host, tree *inspect.Reader
 	pids       []int           // of the tree, as last found
 	tracer     *inspect.Tracer // nil where it cannot be had
@@ -134,13 +142,14 @@ func (o *observer) serve(ctx context.Context, lines <-chan string, out *gob.Enco
 // look makes one observation.
 func (o *observer) look(ctx context.Context, full bool) observation {
 	var seen observation
-	if full || o.pids == nil {
+	began := int64(0) // of the search for the tree
+	if full || o.pids == nil || o.needs.Rescan {
 		s, err := o.host.Read(ctx, inspect.Request{Want: inspect.WantCPUClock | inspect.WantHost})
 		if err != nil {
 			seen.Err = err.Error()
 			return seen
 		}
-		o.pids = treePIDs(s, o.root)
+		o.pids, began = treePIDs(s, o.root), s.MonoNS
 		if full {
 			seen.Host = s
 		}
@@ -148,14 +157,23 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 	if len(o.pids) == 0 {
 		return seen
 	}
-	s, err := o.tree.Read(ctx, treeRequest(o.pids))
+	s, err := o.tree.Read(ctx, treeRequest(o.pids, o.needs.Want))
 	if err != nil {
 		seen.Err = err.Error()
 		return seen
 	}
+	if began != 0 { // the search is part of the observation
+		whole := *s
+		whole.MonoNS = began
+		s = &whole
+	}
 	seen.Tree, seen.Trace = s, traceSums(o.tracer)
+	detail := o.needs.Detail
 	if full {
-		seen.Each, err = o.segments(ctx)
+		detail |= inspect.DetailSegments | inspect.DetailSched
+	}
+	if detail != 0 {
+		seen.Each, err = o.details(ctx, detail)
 		if err != nil {
 			seen.Err = err.Error()
 		}
@@ -164,16 +182,16 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 }
 
 // treeRequest asks for everything a promise can be about, of these processes.
-func treeRequest(pids []int) inspect.Request {
+func treeRequest(pids []int, more inspect.Want) inspect.Request {
 	return inspect.Request{
-		Want: inspect.WantStatus | inspect.WantSchedstat | inspect.WantThreads | inspect.WantCPUClock | inspect.WantTotals,
+		Want: inspect.WantStatus | inspect.WantSchedstat | inspect.WantThreads | inspect.WantCPUClock | inspect.WantTotals | more,
 		Only: pids,
 	}
 }
 
-// segments reads the segments of each process, by a fresh reader: one that has
+// details reads details of each process, by a fresh reader: one that has
 // read them before may give those of then.
-func (o *observer) segments(ctx context.Context) ([]*inspect.Snapshot, error) {
+func (o *observer) details(ctx context.Context, detail inspect.DetailWant) ([]*inspect.Snapshot, error) {
 	r, err := o.openReader()
 	if err != nil {
 		return nil, err
@@ -181,7 +199,7 @@ func (o *observer) segments(ctx context.Context) ([]*inspect.Snapshot, error) {
 	defer r.Close()
 	var out []*inspect.Snapshot
 	for _, pid := range o.pids[:min(len(o.pids), maxEach)] {
-		s, err := r.Read(ctx, inspect.Request{Only: []int{pid}, Focus: pid, Want: inspect.WantThreads, Detail: inspect.DetailSegments | inspect.DetailSched})
+		s, err := r.Read(ctx, inspect.Request{Only: []int{pid}, Focus: pid, Want: inspect.WantThreads, Detail: detail})
 		if err != nil {
 			return out, err
 		}

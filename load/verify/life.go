@@ -59,7 +59,7 @@ func lifeFields() []DerivedField {
 func reportedFields() []DerivedField {
 	return []DerivedField{
 		{ID: "reaped", Unit: "count", Doc: "Children it has waited for, by its own account.", get: reported("acquisitions")},
-		{ID: "made", Unit: "count", Doc: "What it was told to make and has made (tasks, calls), by its own account.", get: reported("loops")},
+		{ID: "made", Unit: "count", Doc: "What it was told to make and has made (tasks, calls), by its own account.", get: asReported},
 		{ID: "moved_bytes", Unit: "bytes", Doc: "Bytes that its read and write calls have moved, by its own account.", get: reported("bytes")},
 		{ID: "thread_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a thread, by the maker's clock.", get: asReported},
 		{ID: "process_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a process, by the maker's clock.", get: asReported},
