@@ -207,6 +207,27 @@ func (p *Plan) ends() []Promise {
 	return out
 }
 
+// remains promises that every process that does not end by plan still has the
+// same threads when all is done. Plans that promise something of each thread at
+// the end have no need to say so.
+func (p *Plan) remains() {
+	for i, q := range p.Processes {
+		if q.End != nil {
+			continue
+		}
+		p.promise(Promise{
+			Process: i, Thread: -1, Field: "threads", Scope: "process_live", Kind: Equality, When: WhenParked,
+			Expect: Exactly(float64(len(q.Threads))), Because: "it has the threads that it began with, and no others",
+		})
+		for j, t := range q.Threads {
+			p.promise(Promise{
+				Process: i, Thread: j, Field: "comm", Scope: "thread", Kind: Equality, When: WhenParked,
+				ExpectText: t.Name, Because: "the same thread is still there",
+			})
+		}
+	}
+}
+
 // JoinNames gives the names of threads as the field thread_names has them:
 // sorted, with commas between.
 func JoinNames(threads []ThreadPlan) string {

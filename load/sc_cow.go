@@ -38,6 +38,7 @@ func buildCow(v Values) (*Plan, error) {
 		p.cowProcess(i, i == writer, bytes, dirty, workers)
 	}
 	p.Budget.MemoryBytes = bytes + dirty
+	p.remains()
 	return p.finish(), nil
 }
 

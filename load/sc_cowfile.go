@@ -55,5 +55,6 @@ func buildCowFile(v Values) (*Plan, error) {
 		}
 	}
 	p.Budget.MemoryBytes = bytes + uint64(len(workers))*dirty
+	p.remains()
 	return p.finish(), nil
 }

@@ -46,5 +46,6 @@ func buildForkstorm(v Values) (*Plan, error) {
 	p.Budget.Tasks = most
 	p.Budget.MemoryBytes = uint64(most) * processBytes
 	p.Budget.CPUs = 1
+	p.remains()
 	return p.finish(), nil
 }

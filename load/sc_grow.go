@@ -56,6 +56,7 @@ func buildGrow(v Values) (*Plan, error) {
 		}
 	}
 	p.Budget.MemoryBytes = uint64(len(workers)) * total
+	p.remains()
 	return p.finish(), nil
 }
 

@@ -52,6 +52,7 @@ func buildHuge(v Values) (*Plan, error) {
 	}
 	p.Needs = []string{NeedHugePages}
 	p.Budget.MemoryBytes = uint64(len(workers)) * (bytes + hugeBytes)
+	p.remains()
 	return p.finish(), nil
 }
 

@@ -53,6 +53,7 @@ func buildIO(v Values) (*Plan, error) {
 	p.Budget.MemoryBytes = uint64(len(workers)) * 2 * bytes
 	p.Budget.Files = len(workers)
 	p.Budget.CPUs = float64(len(workers))
+	p.remains()
 	return p.finish(), nil
 }
 

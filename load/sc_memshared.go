@@ -50,5 +50,6 @@ func buildMemShared(v Values) (*Plan, error) {
 		p.change(s.process, "data_bytes", 0, "a shared mapping does not count as data")
 	}
 	p.Budget.MemoryBytes = bytes
+	p.remains()
 	return p.finish(), nil
 }

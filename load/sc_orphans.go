@@ -39,6 +39,7 @@ func buildOrphans(v Values) (*Plan, error) {
 			Expect: Exactly(float64(n)), Because: "the root has waited for its own children and adopted theirs",
 		})
 	}
+	p.remains()
 	return p.finish(), nil
 }
 

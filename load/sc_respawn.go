@@ -56,6 +56,7 @@ func buildRespawn(v Values) (*Plan, error) {
 	p.forks(failures)
 	p.Budget.Tasks = p.Unnamed + 1
 	p.Budget.MemoryBytes = uint64(p.Unnamed+1) * processBytes
+	p.remains()
 	return p.finish(), nil
 }
 

@@ -74,5 +74,6 @@ func buildStates(v Values) (*Plan, error) {
 	p.reaps(0, 1)
 	p.Budget.CPUs = 1
 	p.Budget.Tasks = 1
+	p.remains()
 	return p.finish(), nil
 }

@@ -34,6 +34,7 @@ func buildZombies(v Values) (*Plan, error) {
 		Process: 0, Thread: -1, Field: "children", Scope: "process", Kind: Equality, When: WhenParked,
 		Because: "the parent has waited for all of them",
 	})
+	p.remains()
 	return p.finish(), nil
 }
 

@@ -32,7 +32,7 @@ func lifeFields() []DerivedField {
 		{
 			ID: "traced_by", Doc: "PID of the process that traces it as a debugger does; expected is the root of the run.",
 			get:      combine(part{"tracer_pid", 1}),
-			expected: func(j *judge, _ *load.Promise) reading { return number(float64(j.m.Processes[0].PID)) },
+			expected: func(j *judge, q *load.Promise) reading { return number(float64(j.m.Processes[0].PID) + q.Expect.Const) },
 		},
 		{
 			ID: "waits_in", Doc: "What a task waits for, by the kernel function it sleeps in (wchan): vfork, stop, trace, wait; another function by its name.",
@@ -57,40 +57,18 @@ func lifeFields() []DerivedField {
 // reportedFields cannot be observed from outside: they are what the worker
 // says of itself, so that it can be compared with the plan and be shown.
 func reportedFields() []DerivedField {
+	const (
+		counted = "the kernel keeps no count of it for one process"
+		timed   = "how long a call takes is known to the caller only"
+	)
 	return []DerivedField{
-		{ID: "reaped", Unit: "count", Doc: "Children it has waited for, by its own account.", get: reported("acquisitions")},
-		{ID: "made", Unit: "count", Doc: "What it was told to make and has made (tasks, calls), by its own account.", get: asReported},
-		{ID: "moved_bytes", Unit: "bytes", Doc: "Bytes that its read and write calls have moved, by its own account.", get: reported("bytes")},
-		{ID: "thread_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a thread, by the maker's clock.", get: asReported},
-		{ID: "process_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a process, by the maker's clock.", get: asReported},
-		{ID: "most_at_a_time", Unit: "count", Doc: "The most processes that it has had at a time, by its own account.", get: asReported},
+		{ID: "reaped", Unit: "count", Doc: "Children it has waited for.", told: counted},
+		{ID: "made", Unit: "count", Doc: "Tasks it was told to make and has made.", told: counted},
+		{ID: "most_at_a_time", Unit: "count", Doc: "The most processes that it has had at a time.", told: counted},
+		{ID: "moved_bytes", Unit: "bytes", Doc: "Bytes that it has touched, and that its read and write calls have moved.", told: counted},
+		{ID: "thread_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a thread.", told: timed},
+		{ID: "process_creation_ns", Unit: "ns", Doc: "Mean time of the call that makes a process.", told: timed},
 	}
-}
-
-// reported sums a number over the reports of the promise's threads.
-func reported(key string) func(*judge, *inspect.Snapshot, *load.Promise) reading {
-	f := load.Formula{}.Plus(1, key)
-	return func(j *judge, _ *inspect.Snapshot, q *load.Promise) reading {
-		v, ok := j.m.Eval(&f, q.Process, q.Thread)
-		if !ok {
-			return unknown("the worker has not reported")
-		}
-		return number(v)
-	}
-}
-
-// asReported is the promise's own formula over the report.
-func asReported(j *judge, _ *inspect.Snapshot, q *load.Promise) reading {
-	for i := range j.m.Plan.Promises { // the one that says how it is computed
-		p := &j.m.Plan.Promises[i]
-		if p.Field != q.Field || p.Process != q.Process || p.Thread != q.Thread || p.Self == nil {
-			continue
-		}
-		if v, ok := j.m.Eval(p.Self, q.Process, q.Thread); ok {
-			return number(v)
-		}
-	}
-	return unknown("the worker has not reported")
 }
 
 func present(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
@@ -108,7 +86,9 @@ func exitStatus(j *judge, _ *inspect.Snapshot, q *load.Promise) reading {
 	if e == nil {
 		return absent(fmt.Sprintf("nobody has seen process %d end", j.m.Processes[q.Process].PID))
 	}
-	return words(e.String())
+	r := words(e.String())
+	r.source = e.By
+	return r
 }
 
 func memoryLeft(j *judge, s *inspect.Snapshot, q *load.Promise) reading {

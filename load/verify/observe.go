@@ -67,7 +67,9 @@ func (j *judge) newest(q *load.Promise, when load.When) *inspect.Snapshot {
 // in reads a promise's field in one snapshot.
 func (j *judge) in(s *inspect.Snapshot, q *load.Promise) reading {
 	r := j.read(s, q)
-	r.source = s.Source
+	if r.source == "" {
+		r.source = s.Source
+	}
 	return r
 }
 

@@ -46,8 +46,13 @@ func pretend(t *testing.T, name string, busy float64, args ...string) *world {
 		w.samples = append(w.samples, Sample{Phase: phase, Snapshot: w.snapshot(mono, done, phase == load.WhenLive)})
 		if phase != load.WhenLive {
 			w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachHost, Snapshot: sharedHost(plan, host(w.snapshot(mono, done, false), busy))})
-			for i := range w.m.Processes {
-				w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachOne, Snapshot: w.segments(mono, i, done)})
+		}
+		for i := range w.m.Processes {
+			if phase == load.WhenLive && NeedsOf(plan).Detail == 0 {
+				break
+			}
+			if s := w.segments(mono, i, done); s != nil {
+				w.samples = append(w.samples, Sample{Phase: phase, Reach: ReachOne, Snapshot: s})
 			}
 		}
 	}
@@ -77,6 +82,7 @@ func actors(p *load.Plan) *load.Manifest {
 		m.Processes = append(m.Processes, mp)
 	}
 	sharedObjects(m)
+	lifeActors(m)
 	return m
 }
 
@@ -100,6 +106,7 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 		}
 		schedReport(p, t, op, &r)
 		sharedReport(p, t, op, &r)
+		lifeReport(op, &r)
 	}
 	return r
 }
@@ -128,6 +135,7 @@ func (w *world) snapshot(mono int64, done float64, live bool) *inspect.Snapshot 
 		s.Processes = append(s.Processes, p)
 		s.ReadAt = append(s.ReadAt, mono)
 	}
+	w.lifeSnapshot(s, done, live)
 	return s
 }
 
@@ -194,8 +202,12 @@ func (w *world) memory(p *inspect.Process, i int, done float64) {
 
 // segments is one process with its segments.
 func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
-	all := w.snapshot(mono, done, false)
-	s := &inspect.Snapshot{MonoNS: mono, Source: "proc", Processes: all.Processes[i : i+1], ReadAt: all.ReadAt[i : i+1]}
+	all := w.snapshot(mono, done, done > 0 && done < 1)
+	k := all.Index(w.m.Processes[i].PID)
+	if k < 0 { // it has ended
+		return nil
+	}
+	s := &inspect.Snapshot{MonoNS: mono, Source: "proc", Processes: all.Processes[k : k+1], ReadAt: all.ReadAt[k : k+1]}
 	d := &inspect.Detail{ID: s.Processes[0].ID, SegmentsWhy: inspect.OK, SegmentsAt: mono, Memory: inspect.Memory{Why: inspect.OK}}
 	stack := inspect.Segment{Name: "[stack]", Start: 0x7ffc00000000, Mem: inspect.SegmentMem{Size: 132 << 10, RSS: 8192}}
 	if done > 0 {
@@ -214,6 +226,7 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 	}
 	d.Segments = append(d.Segments, stack)
 	w.schedDetail(i, done, d)
+	w.lifeSegments(i, done, d)
 	s.Detail = d
 	return s
 }
@@ -242,9 +255,15 @@ func (w *world) of(phase load.When) []*inspect.Snapshot {
 	return out
 }
 
-// worker is the last thread of the last process: it has work in every scenario.
+// worker is the last thread of the last process that the plan names: it has
+// work in every scenario.
 func (w *world) worker(s *inspect.Snapshot) (*inspect.Process, *inspect.Thread) {
-	p := s.Processes[len(s.Processes)-1]
+	p := s.Processes[0]
+	for i := range w.m.Processes {
+		if q := s.ByPID(w.m.Processes[i].PID); q != nil {
+			p = q
+		}
+	}
 	return p, &p.Threads[len(p.Threads)-1]
 }
 
