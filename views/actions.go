@@ -49,6 +49,10 @@ func (a *app) goLeft() {
 	if p, ok := a.top().(*processPage); ok && p.left() {
 		return
 	}
+	if p, ok := a.top().(*attachPage); ok && p.panel == panelTimeline {
+		p.timeline.Cursor++
+		return
+	}
 	if g := a.top().grid(); g != nil {
 		g.column = max(g.column-1, 0)
 	}
@@ -56,6 +60,10 @@ func (a *app) goLeft() {
 
 func (a *app) goRight() {
 	if p, ok := a.top().(*processPage); ok && p.right() {
+		return
+	}
+	if p, ok := a.top().(*attachPage); ok && p.panel == panelTimeline {
+		p.timeline.Cursor--
 		return
 	}
 	if g := a.top().grid(); g != nil {

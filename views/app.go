@@ -135,6 +135,9 @@ func (a *app) runUI(ctx context.Context) error {
 	}
 	a.jobs.Wait()
 	a.closeMenu()
+	for _, p := range a.stack {
+		closePage(p)
+	}
 	a.endRun()
 	serr := <-sampling
 	if err == nil && serr != nil && !isCancel(serr) {
@@ -235,7 +238,15 @@ func (a *app) push(p page) {
 // pop goes back one page; the first one stays.
 func (a *app) pop() {
 	if len(a.stack) > 1 {
+		closePage(a.top())
 		a.stack = a.stack[:len(a.stack)-1]
+	}
+}
+
+// closePage gives back what a page holds.
+func closePage(p page) {
+	if c, ok := p.(interface{ close() }); ok {
+		c.close()
 	}
 }
 

@@ -98,8 +98,11 @@ func attachBindings() []binding {
 	return []binding{
 		{keys: []key{special(tcell.KeyTab)}, scope: onAttach, tag: tag, short: "Panel", long: "next panel", hint: 2, do: on(func(p *attachPage) { p.show(p.panel + 1) })},
 		{keys: []key{special(tcell.KeyBacktab)}, scope: onAttach, tag: tag, short: "Panel back", long: "previous panel", do: on(func(p *attachPage) { p.show(p.panel - 1) })},
-		{keys: chars("123456"), scope: onAttach, tag: tag, short: "Panels", long: "overview, threads, memory, switches, PCB, limits and files", with: (*app).showPanel},
-		{keys: []key{char(' '), char('-'), char('+'), special(tcell.KeyEnter)}, scope: onAttach, tag: tag, short: "Unfold", long: "memory: unfold the segments of a group", hint: 5, enabled: onMemory, do: on((*attachPage).toggleGroup)},
+		{keys: chars("1234567"), scope: onAttach, tag: tag, short: "Panels", long: "overview, threads, memory, switches, PCB, limits and files, timeline", with: (*app).showPanel},
+		{keys: []key{char('+')}, scope: onAttach, tag: tag, short: "Zoom in", long: "timeline: less time per column; left and right then move the cursor that reads exact times", hint: 5, enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Zoom(true) })},
+		{keys: []key{char('-')}, scope: onAttach, tag: tag, short: "Zoom out", long: "timeline: more time per column", hint: 5, enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Zoom(false) })},
+		{keys: []key{char('E')}, scope: onAttach, tag: tag, short: "Exits", long: "processes below this one that have come and gone: fork, exec, exit code, lifetime", hint: 6, do: (*app).openExits},
+		{keys: []key{char(' '), special(tcell.KeyEnter)}, scope: onAttach, tag: tag, short: "Unfold", long: "memory: unfold the segments of a group", hint: 5, enabled: onMemory, do: on((*attachPage).toggleGroup)},
 		{keys: []key{char('*')}, scope: onAttach, tag: tag, short: "Unfold all", long: "memory: unfold or fold all groups", enabled: onMemory, do: on((*attachPage).toggleGroups)},
 		{keys: []key{char('t'), special(tcell.KeyF5)}, scope: onAttach, tag: tag, short: "Map", long: "memory: the address space from low to high, with its gaps", hint: 7, enabled: onMemory, do: on((*attachPage).toggleMap)},
 	}

@@ -17,10 +17,11 @@ const (
 	panelSwitches
 	panelPCB
 	panelResources
+	panelTimeline
 	panelCount
 )
 
-var panelNames = [panelCount]string{"Overview", "Threads", "Memory", "Switches", "PCB", "Limits & files"}
+var panelNames = [panelCount]string{"Overview", "Threads", "Memory", "Switches", "PCB", "Limits & files", "Timeline"}
 
 // attachPage shows one process.
 type attachPage struct {
@@ -32,6 +33,8 @@ type attachPage struct {
 	threads  *model.Threads
 	memory   *model.Memory
 	switches model.SwitchTable
+	timeline *model.Timeline
+	trace    trace
 	grids    [panelCount]*grid
 	texts    [panelCount]*text
 	width    int
@@ -51,6 +54,8 @@ func (p *attachPage) bind(id inspect.ID) {
 	p.threads = &model.Threads{G: app.glyphs, A: p.a}
 	p.memory = &model.Memory{G: app.glyphs, A: p.a}
 	p.switches = model.SwitchTable{Threads: p.threads}
+	p.timeline = &model.Timeline{G: app.glyphs}
+	p.grids[panelTimeline] = newGrid(app.theme, &app.glyphs, p.timeline)
 	p.grids[panelThreads] = newGrid(app.theme, &app.glyphs, p.threads)
 	p.grids[panelMemory] = newGrid(app.theme, &app.glyphs, p.memory)
 	p.grids[panelSwitches] = newGrid(app.theme, &app.glyphs, p.switches)
@@ -108,7 +113,7 @@ func (p *attachPage) apply(f *inspect.Frame) {
 
 func (p *attachPage) arrange(width int) {
 	p.width = width
-	p.threads.Width, p.memory.Width = width, width
+	p.threads.Width, p.memory.Width, p.timeline.Width = width, width, width
 	switch p.panel {
 	case panelOverview:
 		p.text().set(p.a.Overview(&p.app.glyphs, width))
@@ -121,6 +126,8 @@ func (p *attachPage) arrange(width int) {
 		p.text().set(p.a.Switches(&p.app.glyphs, width))
 	case panelPCB:
 		p.text().set(p.a.PCB(&p.app.glyphs))
+	case panelTimeline:
+		p.arrangeTimeline()
 	case panelResources:
 		p.text().set(p.a.Resources(&p.app.glyphs, width))
 	}
@@ -132,7 +139,7 @@ func (p *attachPage) show(panel int) { p.panel = (panel + panelCount) % panelCou
 func (p *attachPage) tabs(width int) model.Line {
 	var line model.Line
 	for i, name := range panelNames {
-		if width < 72 && i != p.panel {
+		if width < 86 && i != p.panel {
 			name = ""
 		}
 		style := model.Muted
@@ -164,6 +171,14 @@ func (p *attachPage) draw(screen tcell.Screen, x, y, w, h int) {
 		n := min(len(p.text().lines), max(h-6, 3))
 		p.text().draw(screen, x, y, w, n)
 		y, h = y+n+1, h-n-1
+	}
+	if p.panel == panelTimeline {
+		lines := p.timelineHead(w)
+		n := min(len(lines), max(h-4, 1))
+		for i, l := range lines[len(lines)-n:] {
+			p.app.theme.drawLine(screen, x, y+i, w, l)
+		}
+		y, h = y+n, h-n
 	}
 	if g.list.Len() == 0 {
 		p.app.theme.drawLine(screen, x, y, w, model.Plain(p.empty(), model.Muted))
@@ -197,8 +212,11 @@ func (p *attachPage) describe() model.Line {
 	if i < 0 {
 		return nil
 	}
-	if p.panel == panelMemory {
+	switch p.panel {
+	case panelMemory:
 		return p.memory.Describe(i)
+	case panelTimeline:
+		return p.timeline.Describe(i)
 	}
 	return p.threads.Describe(i)
 }

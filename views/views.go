@@ -55,6 +55,9 @@ type Config struct {
 	View         View // how the process page opens
 	// Save keeps a view for the next start and returns where; nil: cannot.
 	Save func(View) (string, error)
+	// Trace follows what the threads of a process and its descendants do, until
+	// it is closed or ctx ends; nil: only the samples of the screen tell.
+	Trace func(context.Context, inspect.ID) (model.Tracer, error)
 	// Screen is for tests; nil opens the terminal.
 	Screen tcell.Screen
 }

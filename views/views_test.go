@@ -311,7 +311,7 @@ func TestAttachGoldens(t *testing.T) {
 	for _, p := range []struct{ key, see, name string }{
 		{"2", "TIMELINE", "attach_threads"},
 		{"3", "SEGMENT", "attach_memory"},
-		{"4", "scope", "attach_switches"},
+		{"4", "time slice", "attach_switches"},
 		{"5", "Program counter", "attach_pcb"},
 		{"6", "max open files", "attach_resources"},
 	} {

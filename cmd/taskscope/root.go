@@ -182,6 +182,7 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 		Interval:     view.Interval,
 		View:         view,
 		Save:         a.saveView,
+		Trace:        a.openTrace,
 		Capabilities: func() []inspect.Capability { return inspect.Probe(ctx, a.procRoot) },
 		Loads:        labLoads{a},
 		Start:        start,

@@ -19,11 +19,12 @@ type Attached struct {
 	Detail   *inspect.Detail // nil until it has been read
 	Children []*inspect.Process
 	Gone     bool
-	Samples  int
+	Seen     int // samples
 
 	CPU, Ready, Voluntary, Involuntary, RSS *Ring
 	lines                                   map[inspect.ThreadID]*timeline
 	firstSizes                              map[segmentKey]uint64 // RSS when first read
+	samples                                 samples
 }
 
 // timeline is what a thread mostly did in each sample.
@@ -34,11 +35,13 @@ type timeline struct {
 
 // Attach starts to follow a process.
 func Attach(id inspect.ID) *Attached {
-	return &Attached{
+	a := &Attached{
 		ID: id, CPU: NewRing(historyLimit), Ready: NewRing(historyLimit), Voluntary: NewRing(historyLimit),
 		Involuntary: NewRing(historyLimit), RSS: NewRing(historyLimit),
 		lines: map[inspect.ThreadID]*timeline{},
 	}
+	a.samples.a = a
+	return a
 }
 
 // Apply takes a new frame.
@@ -109,7 +112,8 @@ func keep[T any](now *inspect.Known[T], old inspect.Known[T]) {
 }
 
 func (a *Attached) remember() {
-	a.Samples++
+	a.Seen++
+	a.samples.add()
 	var d inspect.Delta
 	if a.Delta != nil {
 		d = *a.Delta
@@ -131,10 +135,10 @@ func (a *Attached) remember() {
 			a.lines[t.ID] = l
 		}
 		l.push(a.threadMark(i))
-		l.seen = a.Samples
+		l.seen = a.Seen
 	}
 	for id, l := range a.lines {
-		if l.seen != a.Samples {
+		if l.seen != a.Seen {
 			delete(a.lines, id)
 		}
 	}

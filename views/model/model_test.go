@@ -435,8 +435,8 @@ func TestTimelineMarksWhatAThreadMostlyDid(t *testing.T) {
 		t.Error("timeline is empty")
 	}
 	a.Apply(frameAt(20, 5)) // the same sample again is not a new one
-	if a.Samples != 5 {
-		t.Errorf("%d samples", a.Samples)
+	if a.Seen != 5 {
+		t.Errorf("%d samples", a.Seen)
 	}
 }
 

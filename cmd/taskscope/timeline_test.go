@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+	"time"
+
+	"taskscope/inspect"
+)
+
+// TestLiveTrace follows a process of ours with whatever source there is.
+func TestLiveTrace(t *testing.T) {
+	child := exec.Command("sleep", "1000")
+	if err := child.Start(); err != nil {
+		t.Skipf("no sleep: %v", err)
+	}
+	defer func() {
+		_ = child.Process.Kill()
+		_ = child.Wait() // it was killed
+	}()
+	for _, source := range []string{"auto", "proc"} {
+		a := &app{source: source, procRoot: "/proc"}
+		tr, err := a.openTrace(t.Context(), inspect.ID{PID: child.Process.Pid})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			now := tr.Newest()
+			if tracks := tr.Tracks(now-int64(time.Minute), now); now != 0 && len(tracks) == 1 && len(tracks[0].Stretches) > 0 {
+				if tracks[0].TID != child.Process.Pid {
+					t.Errorf("%s: %+v", source, tracks)
+				}
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %s: nothing is seen", source, tr.Source())
+			}
+		}
+		if _, err := tr.Exits(); err != nil && tr.Source() == "scheduler trace, every event" || source == "proc" && err == nil {
+			t.Errorf("%s: exits: %v", tr.Source(), err)
+		}
+		tr.Close()
+		tr.Close() // may be called again
+	}
+}

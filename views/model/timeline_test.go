@@ -1,0 +1,154 @@
+package model
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// script is a Tracer that says what a test wants.
+type script struct {
+	tracks []Track
+	exits  []ShortLived
+	err    error
+}
+
+func (s *script) Source() string               { return "a script" }
+func (s *script) Why() string                  { return "" }
+func (s *script) Lost() string                 { return "" }
+func (s *script) Newest() int64                { return 100e6 }
+func (s *script) Tracks(int64, int64) []Track  { return s.tracks }
+func (s *script) Exits() ([]ShortLived, error) { return s.exits, s.err }
+func (s *script) Close()                       {}
+
+func TestTimelineDrawsWhatHappened(t *testing.T) {
+	s := &script{tracks: []Track{{TID: 7, Name: "w", Stretches: []Stretch{
+		{From: 0, To: 10e6, Doing: Running, CPU: 1},
+		{From: 10e6, To: 20e6, Doing: Waiting, CPU: -1, Note: "CPU taken by 9 x"},
+		{From: 20e6, To: 50e6, Doing: Blocked, CPU: -1},
+		{From: 50e6, To: 60e6, Doing: OnDisk, CPU: -1},
+		{From: 60e6, To: 70e6, Doing: Stopped, CPU: -1},
+		{From: 70e6, To: 79e6, Doing: Blocked, CPU: -1},
+		{From: 79e6, To: 79.2e6, Doing: Running, CPU: 0},
+		{From: 79.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
+	}}}}
+	for _, tt := range []struct {
+		g    Glyphs
+		want string
+	}{{UnicodeGlyphs(), "  1▒···DT0··"}, {ASCIIGlyphs(), "  1w...DT0.."}} {
+		l := &Timeline{G: tt.g, Width: 80, Tick: 10e6}
+		l.Show(s, 100e6)
+		row := l.Row(0)
+		if got := row[3].Text(); !strings.HasSuffix(got, tt.want) || len([]rune(got)) != 80-l.lead() {
+			t.Errorf("%q (%d columns), want …%q", got, len([]rune(got)), tt.want)
+		}
+		if got := row[2].Text(); got != "10.2" {
+			t.Errorf("ran %s %%, want 10.2", got)
+		}
+		if n := columns(row[3]); n != l.cells {
+			t.Errorf("%d columns for %d cells", n, l.cells)
+		}
+		for _, h := range l.Head(s, 80, true) {
+			if columns(h) > 80 {
+				t.Errorf("too wide: %q", h.Text())
+			}
+		}
+	}
+}
+
+func TestTimelineCursorReadsExactTimes(t *testing.T) {
+	s := &script{tracks: []Track{{TID: 7, Name: "w", Stretches: []Stretch{
+		{From: 0, To: 1500e3, Doing: Running, CPU: 1}, {From: 1500e3, To: 88e6, Doing: Waiting, CPU: -1, Note: "woken by 9 x"},
+		{From: 88e6, To: 88.2e6, Doing: Running, CPU: 0}, {From: 88.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
+	}}}}
+	l := &Timeline{G: UnicodeGlyphs(), Width: 80, Tick: 10e6}
+	for _, tt := range []struct {
+		cursor int
+		want   string
+	}{
+		{0, "blocked for 11,800 us, from 0.088200 to now"},
+		{9, "ready, waiting for a CPU for 86,500 us, from 0.001500 to 0.088000  woken by 9 x  and 1 more in this column"},
+		{1, "ready, waiting for a CPU for 86,500 us, from 0.001500 to 0.088000  woken by 9 x  and 2 more in this column"},
+		{30, "nothing is known of this moment"},
+	} {
+		l.Cursor = tt.cursor
+		l.Show(s, 100e6)
+		if got := l.Describe(0).Text(); !strings.Contains(got, tt.want) {
+			t.Errorf("cursor %d: %q, want %q", tt.cursor, got, tt.want)
+		}
+	}
+	l.Cursor = 1e6
+	l.Show(s, 100e6)
+	if l.Cursor != l.cells-1 {
+		t.Errorf("the cursor left the screen: %d of %d", l.Cursor, l.cells)
+	}
+	if l.Describe(5) != nil {
+		t.Error("a thread that is not there is described")
+	}
+}
+
+func TestTimelineZoom(t *testing.T) {
+	l := &Timeline{Tick: 50e6}
+	var seen []int64
+	for range 40 {
+		l.Zoom(true)
+		seen = append(seen, l.Tick)
+	}
+	if seen[0] != 20e6 || seen[1] != 10e6 || l.Tick != leastTick {
+		t.Errorf("zoomed in: %v", seen)
+	}
+	for range 60 {
+		l.Zoom(false)
+	}
+	if l.Tick != mostTick {
+		t.Errorf("zoomed out to %d", l.Tick)
+	}
+	l.Zoom(true)
+	if l.Tick >= mostTick {
+		t.Error("the way back is closed")
+	}
+}
+
+func TestSamplesMakeATimeline(t *testing.T) {
+	a := attached(t, 1004)
+	for k := 2; k < 6; k++ {
+		a.Apply(frameAt(20, k))
+	}
+	tr := a.Samples()
+	tracks := tr.Tracks(0, tr.Newest())
+	if len(tracks) != 4 || len(tracks[0].Stretches) < 3 {
+		t.Fatalf("%+v", tracks)
+	}
+	for _, x := range tracks {
+		for i, s := range x.Stretches {
+			if s.To <= s.From || i > 0 && s.From < x.Stretches[i-1].To {
+				t.Errorf("stretch %d of %d: %+v", i, x.TID, s)
+			}
+		}
+	}
+	if _, err := tr.Exits(); err == nil || !strings.Contains(tr.Source(), "sampled") {
+		t.Errorf("source %q, exits %v", tr.Source(), err)
+	}
+}
+
+func TestExitsOfProcesses(t *testing.T) {
+	g := UnicodeGlyphs()
+	s := &script{exits: []ShortLived{
+		{PID: 5, PPID: 4, Name: "old", LivedNS: 5e6},
+		{PID: 6, PPID: 4, Name: "\x1b[31m", BornHere: true, Execs: 1, Code: 3, LivedNS: 1500e3, RunNS: 200e3},
+		{PID: 7, PPID: 4, Name: "x", Signal: 9},
+	}}
+	var text []string
+	for _, l := range Exits(s, &g) {
+		text = append(text, strings.Join(strings.Fields(l.Text()), " "))
+	}
+	want := "PID PARENT LIVED CPU EXIT BEGAN NAME|7 4 0ns 0ns signal 9 before x|6 4 1.50ms 200us code 3 fork, 1 exec ·[31m|5 4 5.00ms 0ns code 0 before old"
+	// Widths separate the cells on the screen; here their texts follow each other.
+	if got := strings.ReplaceAll(strings.Join(text, "|"), " ", ""); got != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("\n%s\n%s", got, strings.ReplaceAll(want, " ", ""))
+	}
+	s.err = errors.New("no BTF here")
+	if got := Exits(s, &g); len(got) != 2 || !strings.Contains(got[1].Text(), "no BTF") {
+		t.Errorf("%v", got)
+	}
+}
