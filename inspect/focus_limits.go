@@ -43,8 +43,9 @@ func (f *focusRead) used(name string, all bool) Known[uint64] {
 		if all {
 			return tasksOf(f.s, p.UID)
 		}
+		return Unknown[uint64](NotRead)
 	}
-	return Known[uint64]{}
+	return Unknown[uint64](NotSupported) // of the others the kernel tells no use
 }
 
 func (f *focusRead) openFiles() Known[uint64] {
