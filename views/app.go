@@ -83,7 +83,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 		a.glyphs = model.ASCIIGlyphs()
 	}
 	a.tv = tview.NewApplication()
-	a.tv.SetScreen(&buffer{Screen: screen})
+	a.tv.SetScreen(&buffer{Screen: screen, ascii: c.ASCII})
 	a.tv.SetRoot(&shell{Box: tview.NewBox(), app: a}, true)
 	a.tv.SetInputCapture(func(ev *tcell.EventKey) *tcell.EventKey {
 		a.key(ev)

@@ -16,6 +16,13 @@ type buffer struct {
 	next  tcell.CellBuffer
 	shown []shownCell
 	w, h  int
+	ascii bool // draw what tview itself draws in ASCII, too
+}
+
+// plainDrawing are the ASCII stand-ins of what tview draws by itself: frames,
+// and the mark of a text that was cut.
+var plainDrawing = map[string]string{
+	"…": "~", "─": "-", "│": "|", "┌": "+", "┐": "+", "└": "+", "┘": "+", "±": "+", "—": "-",
 }
 
 type shownCell struct {
@@ -79,6 +86,9 @@ func (b *buffer) Show() {
 	for y := range b.h {
 		for x := 0; x < b.w; {
 			text, style, width := b.next.Get(x, y)
+			if plain, ok := plainDrawing[text]; ok && b.ascii {
+				text = plain
+			}
 			now := shownCell{text, style}
 			if at := y*b.w + x; b.shown[at] != now {
 				b.shown[at] = now

@@ -42,6 +42,11 @@ func (a *app) openTrace(ctx context.Context, id inspect.ID) (model.Tracer, error
 		o.Source, o.Descendants = inspect.TraceSampled, false
 	}
 	tr, err := inspect.OpenTracer(ctx, o)
+	var refused *inspect.TraceError
+	if errors.As(err, &refused) && o.Descendants {
+		o.Descendants = false // sampling follows one process only
+		tr, err = inspect.OpenTracer(ctx, o)
+	}
 	if err != nil {
 		return nil, err
 	}
