@@ -252,6 +252,7 @@ func TestSuspendAndContinue(t *testing.T) {
 		if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
+		s.see("COMMAND") // what has not changed meanwhile is drawn again too
 		s.send("?")
 		s.see("Keys of this page")
 		s.send("q")

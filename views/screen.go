@@ -33,6 +33,13 @@ type shownCell struct {
 // Init does nothing.
 func (b *buffer) Init() error { return nil }
 
+// Resume takes the terminal again. The screen forgets its cells when it is
+// suspended, so nothing counts as shown any more.
+func (b *buffer) Resume() error {
+	clear(b.shown)
+	return b.Screen.Resume()
+}
+
 // Size is the size of the screen; the buffer follows it.
 func (b *buffer) Size() (int, int) {
 	w, h := b.Screen.Size()
