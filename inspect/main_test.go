@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(helperEnv) {
 	case "":
 		goleak.VerifyTestMain(m)
+	case "nested":
+		runNested(m)
 	case "threads":
 		helperThreads(4)
 		fmt.Println("ready")
@@ -42,6 +44,8 @@ func TestMain(m *testing.M) {
 		fmt.Println("ready")
 		// The main thread alone ends; the process lives on.
 		syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+	default:
+		sourceHelper(os.Getenv(helperEnv))
 	}
 }
 

@@ -66,6 +66,10 @@ func (v *visit) threadOf(t *bpf.Task, old *Thread) Thread {
 		th.Comm = sameString(was.Comm, rawName(t))
 	}
 	user, system := t.CPUTimesAfter(was.UserNS.V, was.SystemNS.V)
+	if t.NrThreads == 1 && t.SigSumExec == 0 {
+		// It is the process: the kernel remembers the two splits apart.
+		user, system = v.stat.UTime*uint64(clockTick), v.stat.STime*uint64(clockTick)
+	}
 	th.UserNS = risingTicks(was.UserNS, user)
 	th.SystemNS = risingTicks(was.SystemNS, system)
 	if t.SumExec < was.RunNS.V { // another thread took the leader's place
