@@ -10,7 +10,7 @@ import (
 func All() []Scenario {
 	return []Scenario{
 		scThreads(), scTree(), scIdle(), scVol(), scReady(), scDuty(), scMem(),
-		scLock(), scGIL(), scCounter(), scSum(), scPingpong(), scPool(), scCPU(), scMap(), scIsolation(), scHybrid(),
+		scLock(), scGIL(), scCounter(), scSum(), scPingpong(), scPool(), scCPU(), scMap(), scIsolation(), scHybrid(), scServer(), scCrawl(),
 		scNvolYield(), scNice(), scPolicy(), scMigrate(), scPreempt(), scRR(), scThrottle(), scGoRuntime(),
 		scMemShared(), scCow(), scCowFile(), scGrow(), scHuge(), scIO(),
 		scStates(), scZombies(), scOrphans(), scCrash(), scRespawn(), scSpawn(), scForkstorm(), scNames(),

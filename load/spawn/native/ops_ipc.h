@@ -372,6 +372,8 @@ static long op_ping(struct run *r, struct op *o)
 	return 0;
 }
 
+#include "ops_net.h"
+
 static long operate_shared(struct run *r, struct op *o)
 {
 	switch (o->kind) {
@@ -389,6 +391,12 @@ static long operate_shared(struct run *r, struct op *o)
 	case OP_SEND: return op_send(r, o);
 	case OP_RECEIVE: return op_receive(r, o);
 	case OP_PING: return op_ping(r, o);
+	case OP_SERVE: return op_serve(r, o);
+	case OP_DRAIN: return op_drain(r, o);
+	case OP_CONNECT: return op_connect(r, o);
+	case OP_REQUEST: return op_request(r, o);
+	case OP_FETCH: return op_fetch(r, o);
+	case OP_ANSWER: return op_answer(r, o);
 	}
 	return -ENOSYS_;
 }

@@ -530,6 +530,8 @@ __attribute__((noreturn, used)) void thread_entry(u64 index)
 	if (index == MAYFLY)
 		for (;;)
 			sys1(SYS_exit, 0);
+	if (index >> 63)
+		connection_entry(index & 0xffffffff);
 	u64 floor = (u64)__builtin_frame_address(0) & ~(page - 1);
 	struct run r;
 	r.s = &slots[index];
