@@ -58,7 +58,7 @@ func buildServer(v Values) (*Plan, error) {
 	if keep {
 		client.Ops = []Op{
 			{Kind: OpConnect, Object: listener, A: uint64(n)},
-			{Kind: OpMark, A: MarkFrom}, hold(v), {Kind: OpMark, A: MarkUntil},
+			hold(v),
 			{Kind: OpConnect, Object: listener, B: uint64(n - open), C: uint64(closePause)},
 		}
 	} else {

@@ -52,6 +52,21 @@ func sharedReport(p *load.Plan, t *load.ThreadPlan, op load.Op, r *load.Report) 
 		r.Done, r.Slots = op.A, map[string]uint64{fmt.Sprint(op.C): 0x404000}
 	case load.OpMeet:
 		waits(1)
+	case load.OpServe, load.OpRequest:
+		waits(op.A)
+		r.Done = op.A
+	case load.OpDrain:
+		r.Result = users(p, load.OpServe)[0].Ops[0].A
+	case load.OpConnect:
+		waits(op.A + op.B)
+		r.Done += op.A
+	case load.OpFetch:
+		waits(op.A)
+		r.Done, r.Bytes = op.A, op.A*op.B
+		r.JobEndNS = r.StartNS + int64(op.A*users(p, load.OpAnswer)[0].Ops[0].B)*101/100
+	case load.OpAnswer:
+		waits(4)
+		r.JobEndNS = r.StartNS + int64(op.B)
 	case load.OpReadOwn:
 		r.Result = r.Done * uint64(mates(p, t))
 	}
@@ -130,6 +145,33 @@ func sharedObjects(m *load.Manifest) {
 	}
 }
 
+// sharedProcess adds the threads and the descriptors of connections.
+func (w *world) sharedProcess(p *inspect.Process, i int, done float64) {
+	if w.m.Plan.Scenario != "server" {
+		return
+	}
+	client := w.m.Plan.Processes[1].Threads[0].Ops
+	n := 0
+	switch {
+	case done == 1:
+		n = int(client[0].A - client[2].B)
+	case done > 0:
+		n = int(client[0].A)
+	}
+	p.FDs = inspect.Know(8 + n)
+	if i == 0 {
+		p.ThreadCount = inspect.Know(2 + n)
+	}
+}
+
+// fetcher is the report of the first worker.
+func (w *world) fetcher() *load.Report {
+	if t := w.m.Processes[0].Threads; len(t) > 1 {
+		return &t[1].Report
+	}
+	return &w.m.Processes[1].Threads[0].Report
+}
+
 // sharedHost keeps every CPU busy beside a load that asks for all of them.
 func sharedHost(p *load.Plan, s *inspect.Snapshot) *inspect.Snapshot {
 	if p.Scenario == "cpu" {
@@ -143,7 +185,7 @@ func sharedHost(p *load.Plan, s *inspect.Snapshot) *inspect.Snapshot {
 
 // counted are the loads that promise every voluntary switch to be a wait they
 // have counted.
-const counted = " lock gil counter sum pool map isolation hybrid "
+const counted = " lock gil counter sum pool map isolation hybrid server crawl "
 
 func sharedMutations() []mutation {
 	return []mutation{
@@ -172,6 +214,23 @@ func sharedMutations() []mutation {
 		}},
 		{"a result is off by one", " sum isolation hybrid map ", func(w *world) { w.report().Result++ }},
 		{"a value in shared memory is off by one", " lock counter ", func(w *world) { w.m.Objects[0].Value-- }},
+		{"the thread of a closed connection stays", " server ", func(w *world) { w.last(load.WhenParked).Processes[0].ThreadCount.V++ }},
+		{"a connection has no thread", " server ", func(w *world) {
+			for _, s := range w.of(load.WhenLive) {
+				s.Processes[0].ThreadCount.V--
+			}
+		}},
+		{"a descriptor stays", " server ", func(w *world) { w.last(load.WhenParked).Processes[1].FDs.V++ }},
+		{"a request is not answered", " server ", func(w *world) { w.report().Done-- }},
+		{"a page is not fetched", " crawl ", func(w *world) { w.fetcher().Done-- }},
+		{"a page is cut short", " crawl ", func(w *world) { w.fetcher().Bytes-- }},
+		{"a page before its time", " crawl ", func(w *world) {
+			for i := range w.m.Processes {
+				for k := range w.m.Processes[i].Threads {
+					w.m.Processes[i].Threads[k].Report.JobEndNS = w.m.Processes[i].Threads[k].Report.StartNS + 1000
+				}
+			}
+		}},
 		{"a lock was taken once less", " lock map ", func(w *world) { w.report().Acquired-- }},
 		{"a part of the job was not done", " counter map pingpong ", func(w *world) { w.report().Done-- }},
 		{"an element was done twice", " map ", func(w *world) { w.report().Late++ }},

@@ -132,6 +132,7 @@ func (w *world) snapshot(mono int64, done float64, live bool) *inspect.Snapshot 
 		p.RunNS, p.ReadyNS, p.Slices = inspect.Know(run), inspect.Know(ready), inspect.Know(slices)
 		p.CPUTimeNS = inspect.Know(run)
 		w.memory(p, i, done)
+		w.sharedProcess(p, i, done)
 		s.Processes = append(s.Processes, p)
 		s.ReadAt = append(s.ReadAt, mono)
 	}

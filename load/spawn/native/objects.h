@@ -73,6 +73,16 @@ static long open_object(struct object *o)
 	return 0;
 }
 
+// close_inherited leaves a worker with nothing but what it was started with:
+// whoever started the controller may have left it more.
+static void close_inherited(void)
+{
+	if (sys3(SYS_close_range, FD_NOTIFY + 1, ~0U, 0) != -ENOSYS_)
+		return;
+	for (int fd = FD_NOTIFY + 1; fd < 4096; fd++) // before Linux 5.9
+		sys1(SYS_close, fd);
+}
+
 static void open_objects(void)
 {
 	for (u32 i = 0; i < head->nobjects; i++) {

@@ -24,7 +24,7 @@ enum {
 	SYS_socket = 41, SYS_connect = 42, SYS_sendto = 44, SYS_recvfrom = 45, SYS_bind = 49, SYS_listen = 50,
 	SYS_getsockname = 51, SYS_socketpair = 53, SYS_setsockopt = 54, SYS_futex = 202,
 	SYS_mq_open = 240, SYS_mq_unlink = 241, SYS_mq_timedsend = 242, SYS_mq_timedreceive = 243,
-	SYS_tgkill = 234, SYS_accept4 = 288, SYS_pipe2 = 293,
+	SYS_tgkill = 234, SYS_accept4 = 288, SYS_pipe2 = 293, SYS_close_range = 436,
 	SYS_sched_rr_get_interval = 148, SYS_getcpu = 309, SYS_sched_setattr = 314,
 };
 
@@ -80,7 +80,7 @@ enum {
 	SYS_brk = 214, SYS_munmap = 215, SYS_clone = 220, SYS_mmap = 222, SYS_mprotect = 226,
 	SYS_madvise = 233, SYS_wait4 = 260, SYS_prlimit64 = 261,
 	SYS_pipe2 = 59, SYS_read = 63, SYS_futex = 98, SYS_mq_open = 180, SYS_mq_unlink = 181, SYS_mq_timedsend = 182, SYS_mq_timedreceive = 183,
-	SYS_tgkill = 131,
+	SYS_tgkill = 131, SYS_close_range = 436,
 	SYS_socket = 198, SYS_socketpair = 199, SYS_bind = 200, SYS_listen = 201, SYS_connect = 203,
 	SYS_getsockname = 204, SYS_sendto = 206, SYS_recvfrom = 207, SYS_setsockopt = 208, SYS_accept4 = 242,
 	SYS_sched_rr_get_interval = 127, SYS_getcpu = 168, SYS_sched_setattr = 274,

@@ -760,6 +760,7 @@ __attribute__((noreturn)) static void worker(u64 stack)
 	// Different flags keep the heap from merging with data and bss.
 	u64 data = (u64)&page & ~(page - 1);
 	sys3(SYS_madvise, data, page_up((u64)&_end) - data, MADV_DONTDUMP_);
+	close_inherited();
 	open_objects();
 	process_main(0, head->controller_pid);
 }
