@@ -24,8 +24,8 @@ func scCrawl() Scenario {
 	}
 }
 
-// pageBytes is the size of an answer, header included, as in native/ops_net.h.
-const pageBytes = 44
+// answerBytes is the size of an answer, header included, as in native/ops_net.h.
+const answerBytes = 44
 
 func buildCrawl(v Values) (*Plan, error) {
 	n, urls, delay := v.Int("workers"), v.Int("urls"), v.Duration("delay")
@@ -37,7 +37,7 @@ func buildCrawl(v Values) (*Plan, error) {
 	taken := p.object(Object{Kind: ObjectCounter, Role: "pages asked for"})
 	share := func(i int) int { return urls*(i+1)/n - urls*i/n }
 	workers := p.crew(v.Text("as"), n, func(i int) ThreadPlan {
-		return ThreadPlan{CPUs: v.CPUs("cpus"), Ops: []Op{{Kind: OpFetch, Object: listener, A: uint64(share(i)), B: pageBytes}}}
+		return ThreadPlan{CPUs: v.CPUs("cpus"), Ops: []Op{{Kind: OpFetch, Object: listener, A: uint64(share(i)), B: answerBytes}}}
 	})
 	web := ProcessPlan{Role: "web server", Parent: 0, Threads: []ThreadPlan{{Role: "leader", Name: "web"}}}
 	for i := range n {
@@ -56,7 +56,7 @@ func buildCrawl(v Values) (*Plan, error) {
 	p.onlyCountedWaits("each waits for the network or the end of its delay, while it stays, and when it parks")
 	for i, s := range workers {
 		p.told(s, "pages", Equality, Exactly(float64(share(i))), Formula{}.Plus(1, "done"), "its share of the pages")
-		p.told(s, "bytes", Equality, Exactly(float64(share(i)*pageBytes)), Formula{}.Plus(1, "bytes"), "every page is read to its end")
+		p.told(s, "bytes", Equality, Exactly(float64(share(i)*answerBytes)), Formula{}.Plus(1, "bytes"), "every page is read to its end")
 	}
 	rounds := (urls + n - 1) / n
 	p.promise(Promise{
