@@ -23,7 +23,11 @@ func newWatchCommand(a *app) *cobra.Command {
 		Short: "Print a row per thread and one for the process, every interval",
 		Long: `Print a row per thread and one for the whole process, every --interval. The first
 rows come after one interval. It ends after --count intervals, with exit code 1
-when the process ends before, and with 130 when interrupted.`,
+when the process ends before, and with 130 when interrupted.
+
+With --descendants also the ends of all processes of the tree are told, with exit
+code and lifetime, where the scheduler can be traced (CAP_BPF and CAP_PERFMON):
+also of those that live too briefly to be seen in any reading.`,
 		Args: onePID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.watch(cmd.Context(), args[0], fl)
@@ -48,6 +52,10 @@ type watched struct {
 	rows    []inspect.Row // the process first, then its descendants by PID
 	born    []int         // descendants that appeared
 	exited  []int         // descendants that ended
+	// ends are processes of the tree that ended, short-lived ones too; endsWhy
+	// says why that is not known, "" when it is.
+	ends    []inspect.ProcessExit
+	endsWhy string
 }
 
 // watchWriter prints intervals.
@@ -78,6 +86,10 @@ func (a *app) watch(ctx context.Context, arg string, fl watchFlags) error {
 			return err
 		}
 		defer w.structure.Close()
+		if w.lives, err = a.followLives(ctx, id); err != nil {
+			w.livesWhy = oneLine(err.Error())
+		}
+		defer w.lives.close()
 	}
 	prev, err := w.read(ctx)
 	if err != nil {
@@ -125,6 +137,8 @@ type watcher struct {
 	// structure reads who is whose child; it is another reader, so that what
 	// reader remembers of the watched processes is not disturbed.
 	structure *inspect.Reader
+	lives     *lives // nil where the kernel does not tell, with the reason
+	livesWhy  string
 }
 
 func (w *watcher) read(ctx context.Context) (*inspect.Snapshot, error) {
@@ -161,7 +175,7 @@ func subtree(s *inspect.Snapshot, root int) []int {
 
 func (w *watcher) compare(prev, cur *inspect.Snapshot) *watched {
 	c := inspect.Diff(prev, cur)
-	out := &watched{changes: c, rows: []inspect.Row{processRow(c, cur.Index(w.id.PID))}}
+	out := &watched{changes: c, ends: w.lives.news(), endsWhy: w.livesWhy, rows: []inspect.Row{processRow(c, cur.Index(w.id.PID))}}
 	for i, p := range cur.Processes {
 		if p.ID == w.id {
 			continue

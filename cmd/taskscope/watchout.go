@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,11 @@ func (out *watchJSON) write(w *watched) error {
 		o.list("descendants", len(w.rows)-1, func(i int, o *jsonObject) { out.process(o, e, w.rows[i+1]) })
 		o.ints("born_processes", w.born)
 		o.ints("exited_processes", w.exited)
+		if w.endsWhy != "" {
+			o.null("ended", w.endsWhy)
+		} else {
+			o.list("ended", len(w.ends), func(i int, o *jsonObject) { exitJSON(o, &w.ends[i]) })
+		}
 	}
 	out.buf = append(o.end(), '\n')
 	_, err := out.a.stdout.Write(out.buf)
@@ -94,6 +100,11 @@ func (out *watchText) write(w *watched) error {
 			}, threadNote(row))
 		}
 		out.lines += 1 + len(r.Process.Threads)
+	}
+	for i := range w.ends {
+		e := &w.ends[i]
+		fmt.Fprintf(&b, "%-12s  %7d  ended: %s: %s\n", stamp, e.ID.PID, out.a.clean(e.Comm), exitNote(e))
+		out.lines++
 	}
 	return out.a.writeLines([]byte(b.String()))
 }
@@ -215,6 +226,28 @@ func (out *watchCSV) write(w *watched) error {
 			}
 		}
 	}
+	for i := range w.ends {
+		if err := out.w.Write(out.end(taken, &w.ends[i])); err != nil {
+			return err
+		}
+	}
 	out.w.Flush()
 	return out.w.Error()
+}
+
+// end is the row of a process that has ended, whose only fields are the PID
+// and the name.
+func (out *watchCSV) end(taken string, e *inspect.ProcessExit) []string {
+	cells := []string{taken, "", "ended"}
+	for _, f := range out.fields {
+		switch f.ID {
+		case "pid":
+			cells = append(cells, strconv.Itoa(e.ID.PID))
+		case "comm":
+			cells = append(cells, escapeText(e.Comm))
+		default:
+			cells = append(cells, "")
+		}
+	}
+	return append(cells, exitNote(e))
 }
