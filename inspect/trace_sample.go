@@ -163,6 +163,9 @@ func (s *sampled) read() error {
 	s.samples++
 	for _, tid := range tids {
 		if err := s.readThread(tid); err != nil {
+			if errors.Is(err, ErrNoProcess) {
+				s.bury(now, s.round+1)
+			}
 			return err
 		}
 	}

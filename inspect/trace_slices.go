@@ -138,8 +138,12 @@ func (s *slicer) out(e *TraceEvent) {
 	if t.cur.State != TraceRunning || t.cur.CPU != e.CPU {
 		s.lose(t, e.NS)
 	}
-	s.enter(t, e.NS, e.State)
-	switch e.State {
+	state := e.State
+	if state == TraceRunning { // it has just left its CPU
+		state = TraceUnknown
+	}
+	s.enter(t, e.NS, state)
+	switch state {
 	case TraceDead:
 		delete(s.threads, e.TID)
 	case TraceReady:
