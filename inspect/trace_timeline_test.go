@@ -19,7 +19,8 @@ func TestTimeline(t *testing.T) {
 	b.Names = []ThreadName{{PID: 5, TID: 7, Comm: "worker"}}
 	l.Add(b)
 	want := []Track{{PID: 5, TID: 7, Since: 10, Kept: 10, Comm: "worker", Alive: true, Spans: []Span{
-		{From: 10, To: 30, CPU: -1, State: TraceBlocked}, {From: 30, To: 60, CPU: 1, State: TraceRunning},
+		{From: 10, To: 30, CPU: -1, State: TraceBlocked},
+		{From: 30, To: 60, CPU: 1, State: TraceRunning},
 		{From: 60, To: 80, CPU: -1, By: 9, State: TraceReady, Cause: CauseWoken, Open: true},
 	}}}
 	if d := cmp.Diff(want, l.Tracks(0, 80)); d != "" {
