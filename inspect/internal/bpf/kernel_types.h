@@ -34,6 +34,8 @@ typedef _Bool bool;
 #define TASK_STOPPED_OR_TRACED 0x000c
 #define TASK_DEAD 0x0080
 #define TASK_NOLOAD 0x0400
+#define TASK_RTLOCK_WAIT 0x1000
+#define TASK_FROZEN 0x8000
 /* task_struct.flags */
 #define PF_KTHREAD 0x00200000
 /* signal_struct.flags */

@@ -135,12 +135,17 @@ func (t *Task) CPUTimesAfter(user, system uint64) (uint64, uint64) {
 // Exact with HaveRSSExact; else off by up to a batch per CPU from Linux 6.2 on.
 func (t *Task) RSSPages() uint64 { return positive(t.RSS[0]) + positive(t.RSS[1]) + positive(t.RSS[3]) }
 
-// Pages of one kind, as RssFile, RssAnon, VmSwap and RssShmem of the status
-// file, in pages.
-func (t *Task) FilePages() uint64  { return positive(t.RSS[0]) }
-func (t *Task) AnonPages() uint64  { return positive(t.RSS[1]) } // see FilePages
-func (t *Task) SwapPages() uint64  { return positive(t.RSS[2]) } // see FilePages
-func (t *Task) ShmemPages() uint64 { return positive(t.RSS[3]) } // see FilePages
+// FilePages is RssFile of the status file, in pages.
+func (t *Task) FilePages() uint64 { return positive(t.RSS[0]) }
+
+// AnonPages is RssAnon of the status file, in pages.
+func (t *Task) AnonPages() uint64 { return positive(t.RSS[1]) }
+
+// SwapPages is VmSwap of the status file, in pages.
+func (t *Task) SwapPages() uint64 { return positive(t.RSS[2]) }
+
+// ShmemPages is RssShmem of the status file, in pages.
+func (t *Task) ShmemPages() uint64 { return positive(t.RSS[3]) }
 
 // ReadySince is how long the thread has been waiting for a CPU at the moment,
 // which RunDelay does not contain yet. It is 0 when the thread is not waiting.

@@ -27,6 +27,7 @@ volatile const u32 watermark = 65536; /* bytes in the ring that wake the reader;
 volatile u32 enabled = 0;   /* programs attach one by one; this starts them all at once */
 volatile u32 self_tgid = 0; /* the tracer's own process is never traced */
 volatile u32 target = 0;    /* MODE_ONE: tgid in the initial PID namespace */
+volatile u32 target_last = 0; /* MODE_ONE: the last thread of the target, once it is ending */
 volatile u32 ns_level = 0;  /* the reader's PID namespace: its depth ... */
 volatile u32 ns_inum = 0;   /* ... and number; 0, 0 is the initial one */
 
@@ -219,10 +220,10 @@ static __always_inline bool wanted(struct task_struct *t)
 {
 	u32 tgid = t->tgid;
 
-	if (mode == MODE_ONE)
-		return tgid == target;
 	if (tgid == 0 || tgid == self_tgid)
 		return 0;
+	if (mode == MODE_ONE)
+		return tgid == target;
 	if (mode == MODE_SET)
 		return bpf_map_lookup_elem(&tgids, &tgid) != NULL;
 	return 1;
@@ -289,6 +290,8 @@ static __always_inline u8 class_of(u32 state)
 	if (state & TASK_STOPPED_OR_TRACED)
 		return ST_STOPPED;
 	if ((state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD))
+		return ST_DISK;
+	if (state & (TASK_RTLOCK_WAIT | TASK_FROZEN)) /* shown as D, too */
 		return ST_DISK;
 	return ST_SLEEP;
 }
@@ -558,15 +561,31 @@ static __always_inline void enter_cpu(struct cpu_state *cs, struct task_struct *
 		emit(cs, EV_IN, ST_RUN, seen_tid(next), seen_tgid(next), prev_tid, cpu, now);
 }
 
-/* The last thread of a process that has left the CPU for good takes the
- * process out of the set. */
+/* When the last thread of a process leaves its CPU for good, the process is no
+ * longer wanted: its number may be given to another. */
 static __always_inline void forget_process(struct task_struct *prev)
 {
 	u32 tgid = prev->tgid;
-	u32 *last = bpf_map_lookup_elem(&tgids, &tgid);
+	u32 *last;
 
+	if (mode == MODE_ONE && target_last == prev->pid)
+		target = 0;
+	if (mode != MODE_SET)
+		return;
+	last = bpf_map_lookup_elem(&tgids, &tgid);
 	if (last && *last == prev->pid)
 		bpf_map_delete_elem(&tgids, &tgid);
+}
+
+/* The last thread begins to exit. */
+static __always_inline void end_process(struct task_struct *p)
+{
+	u32 tgid = p->tgid, pid = p->pid;
+
+	if (mode == MODE_ONE)
+		target_last = pid;
+	if (mode == MODE_SET)
+		bpf_map_update_elem(&tgids, &tgid, &pid, BPF_EXIST);
 }
 
 static __always_inline int handle_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
@@ -592,8 +611,8 @@ static __always_inline int handle_switch(bool preempt, struct task_struct *prev,
 
 	out = wanted(prev);
 	in = wanted(next);
-	/* Once its process is out of the set a thread may still be ending. */
-	if (!out && mode == MODE_SET && (prev_state & TASK_DEAD)) {
+	/* Once its process is forgotten a thread may still be ending. */
+	if (!out && mode != MODE_ALL && (prev_state & TASK_DEAD)) {
 		u32 pid = prev->pid;
 
 		out = bpf_map_lookup_elem(&threads, &pid) != NULL;
@@ -609,7 +628,7 @@ static __always_inline int handle_switch(bool preempt, struct task_struct *prev,
 		enter_cpu(cs, next, seen_tid(prev), cpu, now);
 	if (do_pairs && state == ST_READY && prev->pid && next->pid)
 		count_pair(cs, PAIR_PREEMPT, next, prev);
-	if (mode == MODE_SET && out && state == ST_DEAD)
+	if (out && state == ST_DEAD)
 		forget_process(prev);
 	return 0;
 }
@@ -888,11 +907,7 @@ static __always_inline int handle_exit(struct task_struct *p, bool last)
 	if (!last)
 		return 0;
 	emit_exit(cs, p, now);
-	if (mode == MODE_SET) {
-		u32 tgid = p->tgid, pid = p->pid;
-
-		bpf_map_update_elem(&tgids, &tgid, &pid, BPF_EXIST);
-	}
+	end_process(p);
 	return 0;
 }
 

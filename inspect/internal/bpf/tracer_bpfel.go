@@ -58,6 +58,7 @@ const (
 	tracerVarSelfTgid     = "self_tgid"
 	tracerVarStep         = "step"
 	tracerVarTarget       = "target"
+	tracerVarTargetLast   = "target_last"
 	tracerVarWatermark    = "watermark"
 )
 
@@ -157,6 +158,7 @@ type tracerVariableSpecs struct {
 	SelfTgid     *ebpf.VariableSpec `ebpf:"self_tgid"`
 	Step         *ebpf.VariableSpec `ebpf:"step"`
 	Target       *ebpf.VariableSpec `ebpf:"target"`
+	TargetLast   *ebpf.VariableSpec `ebpf:"target_last"`
 	Watermark    *ebpf.VariableSpec `ebpf:"watermark"`
 }
 
@@ -230,6 +232,7 @@ type tracerVariables struct {
 	SelfTgid     *ebpf.Variable `ebpf:"self_tgid"`
 	Step         *ebpf.Variable `ebpf:"step"`
 	Target       *ebpf.Variable `ebpf:"target"`
+	TargetLast   *ebpf.Variable `ebpf:"target_last"`
 	Watermark    *ebpf.Variable `ebpf:"watermark"`
 }
 

@@ -227,3 +227,48 @@ func (r *pairRec) pair() Pair {
 func morePairs(x, y Pair) int {
 	return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.WhoTID, y.WhoTID), cmp.Compare(x.WhomTID, y.WhomTID))
 }
+
+// Drops tells what was lost so far.
+func (t *Tracer) Drops() (Drops, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return Drops{}, ErrClosed
+	}
+	return t.drops()
+}
+
+func (t *Tracer) drops() (Drops, error) {
+	var d Drops
+	var cpus []cpuState
+	if err := t.coll.Maps[tracerMapCpus].Lookup(uint32(0), &cpus); err != nil {
+		return d, fmt.Errorf("read counters: %w", err)
+	}
+	for i := range cpus {
+		d.add(&cpus[i])
+	}
+	for name, p := range t.coll.Programs {
+		s, err := p.Stats()
+		if err != nil {
+			return d, fmt.Errorf("read counters of %s: %w", name, err)
+		}
+		d.Missed += s.RecursionMisses
+	}
+	return d, nil
+}
+
+func (d *Drops) add(c *cpuState) {
+	for k := range c.Emitted {
+		d.Emitted += c.Emitted[k]
+		d.Dropped += c.Dropped[k]
+		d.ThreadsFull += c.NoThread[k]
+	}
+	d.PairsFull += c.NoPair[0] + c.NoPair[1]
+	d.ProcessesFull += c.NoProcess
+	d.ExitsEmitted += c.ExitsEmitted
+	d.ExitsDropped += c.ExitsDropped
+	d.Reused += c.Reused
+	d.Switches += c.Switches
+	d.ChainBreaks += c.Breaks
+	d.CPUs = append(d.CPUs, CPUChain{Switches: c.Switches, Breaks: c.Breaks})
+}

@@ -166,6 +166,9 @@ func attr(typ uint16, value []byte) []byte {
 	return append(b, make([]byte, align(len(value))-len(value))...)
 }
 
+// int8AsIs makes a byte of the type of the first argument.
+func int8AsIs[T int8 | uint8](_ T, c rune) T { return T(c) }
+
 // reply makes an answer with that much of the structure.
 func reply(seq uint32, aggregate uint16, raw []byte) []byte {
 	inner := slices.Concat(attr(1, []byte{9, 0, 0, 0}), attr(unix.TASKSTATS_TYPE_STATS, raw))
@@ -198,7 +201,10 @@ func asBytes(s *unix.Taskstats) []byte {
 func TestParse(t *testing.T) {
 	full := unix.Taskstats{
 		Version: 16, Nvcsw: 5, Nivcsw: 6, Cpu_run_virtual_total: 7, Ac_utime: 8, Hiwater_rss: 9,
-		Irq_delay_min: 10, Ac_comm: [32]int8{'x', '\n', 'y'},
+		Irq_delay_min: 10,
+	}
+	for i, c := range "x\ny" { // signed or not, by architecture
+		full.Ac_comm[i] += int8AsIs(full.Ac_comm[i], c)
 	}
 	longer := append(slices.Clone(asBytes(&full)), make([]byte, 40)...)
 	for name, raw := range map[string][]byte{"as we know it": asBytes(&full), "newer": longer, "older": asBytes(&full)[:least]} {
