@@ -27,6 +27,7 @@ const (
 	tracerProgOnWaking      = "tracerProgOnWaking"
 	tracerProgSeed          = "tracerProgSeed"
 	tracerVarDoAggregates   = "tracerVarDoAggregates"
+	tracerVarDoBirths       = "tracerVarDoBirths"
 	tracerVarDoEvents       = "tracerVarDoEvents"
 	tracerVarDoPairs        = "tracerVarDoPairs"
 	tracerVarEnabled        = "tracerVarEnabled"

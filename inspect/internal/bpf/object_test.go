@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -164,6 +165,34 @@ func TestObjectsAreCurrent(t *testing.T) {
 	}
 	if built != 4 {
 		t.Errorf("%d objects in gen.go", built)
+	}
+}
+
+// TestNoObjectIsComplete: what machines without an object are built with has
+// every name that the code uses.
+func TestNoObjectIsComplete(t *testing.T) {
+	stub, err := os.ReadFile("noobject.go")
+	if err != nil {
+		t.Skipf("not in the source tree: %v", err)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`\b(tasks|percpu|totals|tracer)(Var|Prog|Map)[A-Z]\w*`)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, "_bpfel.go") {
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range name.FindAllString(string(b), -1) {
+			if !strings.Contains(string(stub), "\""+n+"\"") {
+				t.Errorf("%s uses %s, which noobject.go lacks", file, n)
+			}
+		}
 	}
 }
 
