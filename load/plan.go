@@ -131,6 +131,9 @@ const (
 	OpCheckSlice OpKind = 60 + iota // fail unless the thread's time slice (sched_rr_get_interval) is A ns, give or take a tick
 	OpSpinFollow                    // stay runnable and busy until thread A of the plan (counted over all processes) is done, or B ns after the gate; counts in Acquired how often that one's Loops have moved between two looks
 	OpGoroutines                    // tier go only: A goroutines work in turns, B at a time, until C ns after the gate
+	OpTake                          // Object lock: take it
+	OpGive                          // Object lock: give it back
+	OpEdge                          // sleep until A ns after the gate, or count that as late if it is over
 )
 
 // Operations on what the workers share. Every wait in them is counted in

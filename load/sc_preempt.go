@@ -52,8 +52,8 @@ func buildPreempt(v Values) (*Plan, error) {
 	})
 	for _, s := range sites {
 		p.scheduled(s)
-		p.slices(s)
 	}
+	p.slices(sites[0])
 	p.wakerLosses(sites[1], float64(wakes))
 	p.Budget.CPUs = 1
 	return p.finish(), nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -17,21 +18,29 @@ func newLoadRunCommand(a *app) *cobra.Command {
 		f       loadFlags
 		check   bool
 		seconds string
+		file    string
 	)
 	c := &cobra.Command{
-		Use:   "run NAME [key=value…]",
+		Use:   "run NAME|--file FILE [key=value…]",
 		Short: "Run a load; with --verify, judge what is observed of it",
 		Long: `Run a load until it is done, or until Ctrl-C: then nothing of it is left either.
-The tree of its processes and threads is printed as soon as they are there.`,
+The tree of its processes and threads is printed as soon as they are there.
+
+A load of your own is written in a file, in TOML: [[thread]] tables are threads
+of the root process, [[process]] tables processes below it, each with
+[[process.thread]] tables of its own. Keys: name, count, cpus, policy, priority,
+nice, loops, and phases = [{run = "5ms"}, {sleep = "10ms"}, …]; a process also
+parent and session. Phases: run, sleep, timer, hold, lock, unlock, send, receive
+(with count), map, heap, stack, yield, exit. What is promised of it follows from
+them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(a); err != nil {
 				return err
 			}
-			s, err := scenarioArg(cmd, args)
+			s, params, err := loadArgs(cmd, file, args)
 			if err != nil {
 				return err
 			}
-			params := args[1:]
 			if seconds != "" {
 				params = append(params, "seconds="+seconds)
 			}
@@ -52,8 +61,35 @@ The tree of its processes and threads is printed as soon as they are there.`,
 	f.add(c, "print one JSON object at the end")
 	c.Flags().BoolVar(&check, "verify", false, "observe it from a separate process and print the verdict")
 	c.Flags().StringVar(&seconds, "seconds", "", "how long, as the parameter seconds: 5, 500ms, 2m")
-	exampleFor(c, "taskscope load run vol workers=4 rate=200Hz", "taskscope load run ready --seconds 5 --verify")
+	c.Flags().StringVar(&file, "file", "", "run the load that is written in this file")
+	exampleFor(c, "taskscope load run vol workers=4 rate=200Hz", "taskscope load run ready --seconds 5 --verify", "taskscope load run --file mine.toml --verify")
 	return c
+}
+
+// loadArgs is the load that is meant, by name or by file, with its parameters.
+func loadArgs(cmd *cobra.Command, file string, args []string) (*load.Scenario, []string, error) {
+	if file == "" {
+		s, err := scenarioArg(cmd, args)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, args[1:], nil
+	}
+	s, err := loadFile(file)
+	return s, args, err
+}
+
+// loadFile reads a load that a user has written.
+func loadFile(name string) (*load.Scenario, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usage("--file: %w", err)
+	}
+	s, err := load.ParseFile(name, text)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return s, nil
 }
 
 // progress tells on a terminal how far the load is.

@@ -125,6 +125,7 @@ func breakPromises(p *load.Plan, field string) int {
 func newLoadVerifyCommand(a *app) *cobra.Command {
 	var f loadFlags
 	var all bool
+	var files []string
 	c := &cobra.Command{
 		Use:   "verify [NAME…|--all]",
 		Short: "Run loads with small defaults and judge what is observed of them",
@@ -146,16 +147,17 @@ too busy to judge, 4 one was skipped for lack of a capability.`,
 			switch {
 			case all && len(args) > 0:
 				return usage("%s takes names or --all, not both", cmd.CommandPath())
-			case !all && len(args) == 0:
-				return usage("%s needs the names of loads (%s), or --all", cmd.CommandPath(), strings.Join(load.Names(), ", "))
+			case !all && len(args) == 0 && len(files) == 0:
+				return usage("%s needs the names of loads (%s), --file, or --all", cmd.CommandPath(), strings.Join(load.Names(), ", "))
 			case all:
 				args = load.Names()
 			}
-			return a.verifyLoads(cmd.Context(), &f, args)
+			return a.verifyLoads(cmd.Context(), &f, args, files)
 		},
 	}
 	f.add(c, "print JSON Lines: one object per run as it ends")
 	c.Flags().BoolVar(&all, "all", false, "all loads")
+	c.Flags().StringArrayVar(&files, "file", nil, "a load that is written in a file (may be given several times)")
 	exampleFor(c, "taskscope load verify --all", "taskscope load verify vol ready --json")
 	return c
 }
@@ -190,7 +192,7 @@ func exitCodeOf(v verify.Verdict) int {
 	return exitFailed
 }
 
-func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names []string) error {
+func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names, files []string) error {
 	var jobs []loadJob
 	for _, name := range names { // complain before anything is started
 		s, err := load.ByName(name)
@@ -202,6 +204,17 @@ func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names []string) err
 			if f.breaks != "" && len(names) > 1 {
 				continue // loads that promise nothing about the field
 			}
+			return err
+		}
+		jobs = append(jobs, job)
+	}
+	for _, name := range files {
+		s, err := loadFile(name)
+		if err != nil {
+			return err
+		}
+		job, err := f.job(s, nil)
+		if err != nil {
 			return err
 		}
 		jobs = append(jobs, job)

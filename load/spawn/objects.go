@@ -155,7 +155,7 @@ const messageBytes = 8
 // that uses none.
 func workObjects(k load.OpKind) []load.ObjectKind {
 	switch k {
-	case load.OpLock, load.OpTurns:
+	case load.OpLock, load.OpTurns, load.OpTake, load.OpGive:
 		return []load.ObjectKind{load.ObjectLock}
 	case load.OpAdd, load.OpCollect:
 		return []load.ObjectKind{load.ObjectCounter}

@@ -97,7 +97,7 @@ func stackLimit() uint64 {
 func validateOp(o load.Op) error {
 	switch o.Kind {
 	case load.OpEnd, load.OpSpinCPU, load.OpSpinWall, load.OpYield, load.OpHeap, load.OpStack, load.OpHold,
-		load.OpCheckSlice, load.OpSpinFollow, load.OpGoroutines, opTestWedge, opTestSpin:
+		load.OpCheckSlice, load.OpSpinFollow, load.OpGoroutines, load.OpTake, load.OpGive, load.OpEdge, opTestWedge, opTestSpin:
 	case load.OpSleepRel, load.OpSleepAbs, load.OpDuty:
 		if o.B == 0 {
 			return fmt.Errorf("kind %d: a period of 0 ns", o.Kind)

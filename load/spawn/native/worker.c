@@ -411,6 +411,9 @@ static long operate(struct run *r, struct op *o)
 	case OP_IO: return op_io(r, o);
 	case OP_CHECK_SLICE: return op_check_slice(o);
 	case OP_SPIN_FOLLOW: return op_spin_follow(r, o);
+	case OP_TAKE: take(r->s, object_of(o)); return 0;
+	case OP_GIVE: give(object_of(o)); return 0;
+	case OP_EDGE: return to_edge(r->s, r->gate_ns + (i64)o->a);
 	case OP_TEST_WEDGE: {
 		struct timespec_ hour = {3600, 0};
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &hour, 0);

@@ -1,0 +1,448 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxThreadOps bounds the operations of one thread, loops unrolled.
+const maxThreadOps = 20_000
+
+// filePlan is a plan in the making.
+type filePlan struct {
+	*fileBuilder
+	v       Values
+	p       *Plan
+	byName  map[string][]int // indices of the processes with a name
+	objects map[string]int   // locks and pipes, by kind and name
+	sent    map[string]int   // messages per pipe
+	wanted  map[string]int
+	order   map[string][]string // lock → locks taken while it was held
+	ends    bool                // some process ends by plan
+	tasks   int
+}
+
+// build makes the plan, or notes everything that is wrong with the file.
+func (b *fileBuilder) build(v Values) (*Plan, error) {
+	b.errs = nil
+	f := &filePlan{
+		fileBuilder: b, v: v, byName: map[string][]int{}, objects: map[string]int{},
+		sent: map[string]int{}, wanted: map[string]int{}, order: map[string][]string{},
+	}
+	b.checkName("name", b.file.Name)
+	f.p = newPlan(b.file.Name, v)
+	if len(b.file.Thread)+len(b.file.Process) == 0 {
+		b.complain("", "it has no [[thread]] and no [[process]]: nothing would be started")
+	}
+	for i := range b.file.Thread {
+		f.threads(0, fmt.Sprintf("thread[%d]", i), &b.file.Thread[i])
+	}
+	for i := range b.file.Process {
+		f.process(fmt.Sprintf("process[%d]", i), &b.file.Process[i])
+	}
+	f.checkShared()
+	if len(b.errs) > 0 {
+		return nil, b.problems()
+	}
+	if f.ends {
+		f.p.Processes[0].Threads[0].Ops = []Op{{Kind: OpReap}}
+	}
+	f.promises()
+	return f.p.finish(), nil
+}
+
+func (b *fileBuilder) checkName(path, name string) {
+	if name == "" || len(name) > maxComm || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
+		b.complain(path, "%q is no name: 1 to %d bytes of UTF-8", name, maxComm)
+	}
+}
+
+// times reads a count, 1 when it is not given.
+func (b *fileBuilder) times(path string, n *int, most int) int {
+	switch {
+	case n == nil:
+		return 1
+	case *n < 1 || *n > most:
+		b.complain(path, "%d is out of range: 1 to %d", *n, most)
+		return 1
+	}
+	return *n
+}
+
+// numbered is the name of one of several.
+func (b *fileBuilder) numbered(path, name string, i, n int) string {
+	if n == 1 {
+		b.checkName(path, name)
+		return name
+	}
+	text := fmt.Sprintf("%s-%d", name, i)
+	b.checkName(path, text)
+	return text
+}
+
+// process adds the processes of one table: so many below each of its parents.
+func (f *filePlan) process(path string, q *fileProcess) {
+	parents := []int{0}
+	if q.Parent != "" {
+		if parents = f.byName[q.Parent]; parents == nil {
+			f.complain(path+".parent", "there is no process %q above this one", q.Parent)
+			return
+		}
+	}
+	n := f.times(path+".count", q.Count, maxWorkers)
+	if !f.room(path, n*len(parents)) {
+		return
+	}
+	for i := range n * len(parents) {
+		name := f.numbered(path+".name", q.Name, i, n*len(parents))
+		index := len(f.p.Processes)
+		f.p.Processes = append(f.p.Processes, ProcessPlan{
+			Role: name, Parent: parents[i/n], Setsid: q.Session, Threads: []ThreadPlan{f.thread(path, name, &q.fileThread, index, true)},
+		})
+		f.byName[q.Name] = append(f.byName[q.Name], index)
+		for k := range q.Thread {
+			f.threads(index, fmt.Sprintf("%s.thread[%d]", path, k), &q.Thread[k])
+		}
+		f.checkExit(path, index, q)
+		if len(f.errs) > 0 {
+			return // the other instances have the same
+		}
+	}
+}
+
+// room counts tasks.
+func (f *filePlan) room(path string, n int) bool {
+	if f.tasks += n; f.tasks > maxWorkers {
+		f.complain(path, "that makes more than %d tasks", maxWorkers)
+		return false
+	}
+	return true
+}
+
+// threads adds the threads of one table to a process.
+func (f *filePlan) threads(process int, path string, t *fileThread) {
+	n := f.times(path+".count", t.Count, maxWorkers)
+	if !f.room(path, n) {
+		return
+	}
+	for i := range n {
+		name := f.numbered(path+".name", t.Name, i, n)
+		f.p.Processes[process].Threads = append(f.p.Processes[process].Threads, f.thread(path, name, t, process, false))
+		if len(f.errs) > 0 {
+			return
+		}
+	}
+}
+
+// thread makes one thread with its operations.
+func (f *filePlan) thread(path, name string, t *fileThread, process int, leader bool) ThreadPlan {
+	plan := ThreadPlan{Role: name, Name: name, Nice: t.Nice}
+	if leader {
+		plan.Role = "leader"
+	}
+	var err error
+	if plan.CPUs, err = parseCPUs(t.CPUs); err != nil {
+		f.complain(path+".cpus", "%v", err)
+	}
+	if t.Policy != "" {
+		if plan.Policy, err = parsePolicy(t.Policy); err != nil {
+			f.complain(path+".policy", "there is no policy %q: other, batch, idle, fifo, rr or deadline", t.Policy)
+		}
+	}
+	if t.Nice < -20 || t.Nice > 19 {
+		f.complain(path+".nice", "%d is not a nice value from -20 to 19", t.Nice)
+	}
+	switch real := plan.Policy == policyFIFO || plan.Policy == policyRR; {
+	case real && (t.Priority < 1 || t.Priority > 99):
+		f.complain(path, "policy %s needs priority, from 1 to 99", t.Policy)
+	case !real && t.Priority != 0:
+		f.complain(path+".priority", "only fifo and rr have a priority; the others have nice")
+	default:
+		plan.RTPrio = t.Priority
+	}
+	loops := f.times(path+".loops", t.Loops, math.MaxInt32)
+	if t.Loops != nil && len(t.Phases) == 0 {
+		f.complain(path+".loops", "there are no phases to repeat")
+	}
+	if len(t.Phases) > 0 && loops > maxThreadOps/len(t.Phases) {
+		f.complain(path, "loops × phases is %d × %d operations, at most %d", loops, len(t.Phases), maxThreadOps)
+		return plan
+	}
+	o := &phaseReader{filePlan: f, path: path, leader: leader && process > 0, repeated: loops > 1}
+	for i := range loops {
+		o.round(t.Phases, i)
+		if len(f.errs) > 0 {
+			return plan
+		}
+	}
+	plan.Ops = o.ops
+	if !o.ended {
+		plan.Ops = append(plan.Ops, hold(f.v))
+	}
+	f.p.atLeast(o.takes)
+	return plan
+}
+
+// checkExit makes a process whose main thread exits one that ends by plan.
+func (f *filePlan) checkExit(path string, index int, q *fileProcess) {
+	ops := f.p.Processes[index].Threads[0].Ops
+	if len(ops) == 0 || ops[len(ops)-1].Kind != OpExit {
+		return
+	}
+	switch {
+	case len(q.Thread) > 0:
+		f.complain(path, "a process that ends by exit has no [[process.thread]]: they would end with it")
+	case f.p.Processes[index].Parent != 0:
+		f.complain(path, "a process that ends by exit must be a child of the root, which waits for it")
+	}
+	f.ends = true
+	f.p.Processes[index].End = &End{Code: int(ops[len(ops)-1].A), Reaped: true}
+}
+
+// object finds or makes the lock or pipe of a name.
+func (f *filePlan) object(kind ObjectKind, name string) int {
+	key := fmt.Sprint(kind, " ", name)
+	i, ok := f.objects[key]
+	if !ok {
+		i = f.p.object(Object{Kind: kind, Role: name})
+		f.objects[key] = i
+	}
+	return i
+}
+
+// checkShared finds what would have somebody wait for ever.
+func (f *filePlan) checkShared() {
+	if len(f.errs) > 0 {
+		return
+	}
+	for _, name := range sortedKeys(f.sent, f.wanted) {
+		if s, w := f.sent[name], f.wanted[name]; s != w {
+			f.complain("", "pipe %q: %d messages are sent and %d received: somebody would wait for ever", name, s, w)
+		}
+	}
+	if circle := findCircle(f.order); circle != nil {
+		f.complain("", "locks %s are taken in different orders: their owners could wait for each other for ever", strings.Join(circle, ", "))
+	}
+	for i := range f.p.Processes {
+		if parent := f.p.Processes[i].Parent; parent >= 0 && f.p.Processes[parent].End != nil {
+			f.complain("", "process %q ends by exit, so it cannot be the parent of %q", f.p.Processes[parent].Role, f.p.Processes[i].Role)
+		}
+	}
+}
+
+func sortedKeys(a, b map[string]int) []string {
+	var keys []string
+	for _, m := range []map[string]int{a, b} {
+		for k := range m {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// findCircle gives the locks of a circle in the order of taking, nil without one.
+func findCircle(order map[string][]string) []string {
+	const open, done = 1, 2
+	state := map[string]int{}
+	var path []string
+	var visit func(string) []string
+	visit = func(name string) []string {
+		switch state[name] {
+		case done:
+			return nil
+		case open:
+			return path[slices.Index(path, name):]
+		}
+		state[name] = open
+		path = append(path, name)
+		for _, next := range order[name] {
+			if c := visit(next); c != nil {
+				return c
+			}
+		}
+		path = path[:len(path)-1]
+		state[name] = done
+		return nil
+	}
+	names := make([]string, 0, len(order))
+	for name := range order {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if c := visit(name); c != nil {
+			return slices.Clone(c)
+		}
+	}
+	return nil
+}
+
+// phaseReader turns the phases of one thread into operations.
+type phaseReader struct {
+	*filePlan
+	path     string
+	leader   bool // main thread of a process below the root: it may exit
+	repeated bool
+	ops      []Op
+	held     []string
+	maps     int
+	ended    bool
+	takes    time.Duration // at the least
+}
+
+// round adds the operations of one loop.
+func (o *phaseReader) round(phases []filePhase, loop int) {
+	for i := range phases {
+		path := fmt.Sprintf("%s.phases[%d]", o.path, i)
+		if o.ended {
+			o.complain(path, "nothing comes after exit")
+			return
+		}
+		o.phase(path, &phases[i], loop)
+		if len(o.errs) > 0 {
+			return
+		}
+	}
+	for _, name := range o.held {
+		o.complain(o.path, "lock %q is not given back at the end of the phases", name)
+	}
+}
+
+func (o *phaseReader) add(ops ...Op) { o.ops = append(o.ops, ops...) }
+
+// phase adds the operations of one phase.
+func (o *phaseReader) phase(path string, f *filePhase, loop int) {
+	key := o.only(path, f)
+	at := path + "." + key
+	switch key {
+	case "run":
+		d := o.duration(at, *f.Run)
+		o.takes += d
+		o.add(Op{Kind: OpSpinCPU, A: uint64(d)})
+	case "sleep":
+		d := o.positive(at, *f.Sleep)
+		o.takes += d
+		o.add(Op{Kind: OpSleepRel, A: 1, B: uint64(d)})
+	case "timer":
+		edge := time.Duration(loop+1) * o.positive(at, *f.Timer)
+		o.takes = max(o.takes, edge)
+		o.add(Op{Kind: OpEdge, A: uint64(edge)})
+	case "hold":
+		d := o.positive(at, *f.Hold)
+		o.takes = max(o.takes, d)
+		o.add(Op{Kind: OpHold, A: uint64(d)})
+	case "lock":
+		o.lock(at, *f.Lock)
+	case "unlock":
+		o.unlock(at, *f.Unlock)
+	case "send":
+		o.sent[*f.Send]++
+		o.add(Op{Kind: OpSend, Object: o.object(ObjectPipe, *f.Send)})
+	case "receive":
+		n := o.times(path+".count", f.Count, maxThreadOps)
+		o.wanted[*f.Receive] += n
+		o.add(Op{Kind: OpReceive, Object: o.object(ObjectPipe, *f.Receive), A: uint64(n)})
+	case "map":
+		n := o.size(at, *f.Map)
+		if o.maps++; o.maps > maxFileMaps {
+			o.complain(at, "more than %d mapped areas", maxFileMaps)
+		}
+		o.add(Op{Kind: OpMap, A: n, B: n, C: uint64(o.maps)})
+	case "heap":
+		o.add(Op{Kind: OpHeap, A: o.size(at, *f.Heap)})
+	case "stack":
+		n := o.size(at, *f.Stack)
+		if n > maxStack {
+			o.complain(at, "a stack of more than %s", formatBytes(maxStack))
+		}
+		o.add(Op{Kind: OpStack, A: n})
+	case "yield":
+		o.add(Op{Kind: OpYield, A: uint64(o.times(at, f.Yield, 1_000_000))})
+	case "exit":
+		o.exit(at, *f.Exit)
+	}
+}
+
+// maxFileMaps are the areas of a thread whose addresses it can report: slot 0
+// is not used.
+const maxFileMaps = 15
+
+// only gives the one key of a phase, "" after a complaint.
+func (o *phaseReader) only(path string, f *filePhase) string {
+	var keys []string
+	for _, k := range []struct {
+		name  string
+		given bool
+	}{
+		{"run", f.Run != nil}, {"sleep", f.Sleep != nil}, {"timer", f.Timer != nil}, {"hold", f.Hold != nil},
+		{"lock", f.Lock != nil}, {"unlock", f.Unlock != nil}, {"send", f.Send != nil}, {"receive", f.Receive != nil},
+		{"map", f.Map != nil}, {"heap", f.Heap != nil}, {"stack", f.Stack != nil}, {"yield", f.Yield != nil}, {"exit", f.Exit != nil},
+	} {
+		if k.given {
+			keys = append(keys, k.name)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		o.complain(path, "a phase without anything to do (example: {run = \"5ms\"})")
+		return ""
+	case len(keys) > 1:
+		o.complain(path, "a phase does one thing, not %s", strings.Join(keys, " and "))
+		return ""
+	case f.Count != nil && f.Receive == nil:
+		o.complain(path+".count", "count goes with receive; use loops, or write the phase twice")
+	}
+	return keys[0]
+}
+
+func (o *phaseReader) positive(path, text string) time.Duration {
+	d := o.duration(path, text)
+	if d <= 0 && len(o.errs) == 0 {
+		o.complain(path, "%q is no time to wait", text)
+	}
+	return d
+}
+
+func (o *phaseReader) lock(path, name string) {
+	if slices.Contains(o.held, name) {
+		o.complain(path, "lock %q is held already: the thread would wait for itself", name)
+		return
+	}
+	for _, h := range o.held {
+		if !slices.Contains(o.order[h], name) {
+			o.order[h] = append(o.order[h], name)
+		}
+	}
+	o.held = append(o.held, name)
+	o.add(Op{Kind: OpTake, Object: o.object(ObjectLock, name)})
+}
+
+func (o *phaseReader) unlock(path, name string) {
+	i := slices.Index(o.held, name)
+	if i < 0 {
+		o.complain(path, "lock %q is not held here", name)
+		return
+	}
+	o.held = slices.Delete(o.held, i, i+1)
+	o.add(Op{Kind: OpGive, Object: o.object(ObjectLock, name)})
+}
+
+func (o *phaseReader) exit(path string, code int) {
+	switch {
+	case !o.leader:
+		o.complain(path, "only the main thread of a [[process]] ends its process")
+	case o.repeated:
+		o.complain(path, "a process ends once: no loops beside exit")
+	case code < 0 || code > 255:
+		o.complain(path, "%d is not an exit status from 0 to 255", code)
+	case len(o.held) > 0:
+		o.complain(path, "lock %q is held", o.held[0])
+	}
+	o.ended = true
+	o.add(Op{Kind: OpExit, A: uint64(code)})
+}
