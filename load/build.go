@@ -251,9 +251,10 @@ func (p *Plan) voluntary(because string, ops func(s site) Formula) {
 
 func (p *Plan) switches(kind CheckKind, because string, ops func(s site) Formula) {
 	tree := Formula{}
-	tasks := 0
+	tasks, ends := 0, false
 	for i := range p.Processes {
 		if p.Processes[i].End != nil {
+			ends = true
 			continue
 		}
 		sum := Formula{}
@@ -273,7 +274,8 @@ func (p *Plan) switches(kind CheckKind, because string, ops func(s site) Formula
 		})
 		tree, tasks = tree.add(sum), tasks+n
 	}
-	if len(p.Processes) > 1 {
+	// A term of the tree is about all reports, those of the ended included.
+	if len(p.Processes) > 1 && !(ends && tree.NeedsReport()) {
 		p.promise(Promise{
 			Process: -1, Thread: -1, Field: "voluntary_switches", Scope: "subtree", Kind: kind, When: WhenDelta,
 			Expect: tree, Self: selfVoluntary(tasks), Because: "a tree switches as often as all its threads together",

@@ -9,8 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxThreadOps bounds the operations of one thread, loops unrolled.
-const maxThreadOps = 20_000
+// maxThreadOps and maxFileOps bound the operations of one thread and of all
+// together, loops unrolled.
+const (
+	maxThreadOps = 20_000
+	maxFileOps   = 500_000
+)
 
 // filePlan is a plan in the making.
 type filePlan struct {
@@ -24,6 +28,7 @@ type filePlan struct {
 	order   map[string][]string // lock → locks taken while it was held
 	ends    bool                // some process ends by plan
 	tasks   int
+	ops     int
 }
 
 // build makes the plan, or notes everything that is wrong with the file.
@@ -170,6 +175,10 @@ func (f *filePlan) thread(path, name string, t *fileThread, process int, leader 
 	}
 	if len(t.Phases) > 0 && loops > maxThreadOps/len(t.Phases) {
 		f.complain(path, "loops × phases is %d × %d operations, at most %d", loops, len(t.Phases), maxThreadOps)
+		return plan
+	}
+	if f.ops += loops * len(t.Phases); f.ops > maxFileOps {
+		f.complain(path, "that makes more than %d operations", maxFileOps)
 		return plan
 	}
 	o := &phaseReader{filePlan: f, path: path, leader: leader && process > 0, repeated: loops > 1}

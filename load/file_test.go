@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -162,7 +163,12 @@ func FuzzParseFile(f *testing.F) {
 			f.Add(text)
 		}
 	}
+	// Thousands of tasks are a matter of seconds, not of what is right.
+	large := regexp.MustCompile(`[0-9]{3}`)
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if large.Match(text) {
+			t.Skip()
+		}
 		s, err := ParseFile("fuzz.toml", text)
 		if err != nil {
 			if !errors.Is(err, ErrUsage) || strings.Contains(err.Error(), "\n") {
@@ -174,8 +180,6 @@ func FuzzParseFile(f *testing.F) {
 		if err != nil {
 			t.Fatalf("it parsed, but gives no plan: %v", err)
 		}
-		if len(plan.Processes) < 200 {
-			checkPlan(t, plan)
-		}
+		checkPlan(t, plan)
 	})
 }
