@@ -62,14 +62,24 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 			ErrBudget, tasks, h.tasks.value, h.tasks.source)
 	}
 	if memory > h.memory.value {
-		return fmt.Errorf("%w: %d bytes of memory wanted, %d allowed (%s); raise it with --max-memory",
-			ErrBudget, memory, h.memory.value, h.memory.source)
+		return fmt.Errorf("%w: %s of memory wanted, %s allowed (%s); raise it with --max-memory",
+			ErrBudget, mebibytes(memory, true), mebibytes(h.memory.value, false), h.memory.source)
 	}
 	if files := uint64(len(p.Processes) + ownFiles + p.Budget.Files + planDescriptors(p)); files > h.files.value {
 		return fmt.Errorf("%w: %d file descriptors wanted, %d allowed (%s); raise it with ulimit -n",
 			ErrBudget, files, h.files.value, h.files.source)
 	}
 	return checkRealtime(p, l, h.cpus)
+}
+
+// mebibytes writes an amount as people write it for --max-memory; what is wanted
+// is rounded up, so that the number printed is enough.
+func mebibytes(n uint64, up bool) string {
+	whole := n >> 20
+	if up && n&(1<<20-1) != 0 {
+		whole++
+	}
+	return strconv.FormatUint(whole, 10) + "MiB"
 }
 
 // maxRealtimeBurst is how long a real-time thread may be busy, in seconds.

@@ -71,7 +71,7 @@ type SwitchTable struct{ *Threads }
 
 var switchColumns = []Column{
 	{ID: "tid", Title: "TID", Width: 7},
-	{ID: "comm", Title: "NAME", Width: 20, Left: true},
+	{ID: "comm", Title: "NAME", Width: 16, Left: true},
 	{ID: "vol_rate", Title: "VOL/s", Width: 8},
 	{ID: "inv_rate", Title: "INV/s", Width: 8},
 	{ID: "vol", Title: "VOLUNTARY", Width: 11},
