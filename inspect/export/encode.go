@@ -35,9 +35,13 @@ func (t *TraceWriter) begin(phase byte, name, category string, pid, tid int, at 
 	t.buf = b
 }
 
+// dur is one nanosecond short: readers compute with floating-point numbers of
+// microseconds, in which the end of a slice often comes to lie a hair behind the
+// beginning of the next one. They would then draw the next one inside it, or
+// leave it out.
 func (t *TraceWriter) dur(ns int64) {
 	t.buf = append(t.buf, `,"dur":`...)
-	t.buf = appendMicros(t.buf, ns)
+	t.buf = appendMicros(t.buf, max(ns-1, 0))
 }
 
 func (t *TraceWriter) str(key, value string) {

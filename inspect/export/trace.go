@@ -29,7 +29,8 @@ type TraceInfo struct {
 // while it is being taken: one track per CPU with the threads that ran there,
 // one per thread with its states, arrows from who woke to who was woken, and
 // marks for forks, executions, ends and migrations. Times are µs since the
-// start, with three decimals.
+// start, with three decimals; slices are written one nanosecond shorter than
+// they were.
 //
 // Add and Close remember the first error of the writer and return it.
 type TraceWriter struct {

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,7 +126,7 @@ func TestTraceWriter(t *testing.T) {
 			t.Errorf("not within the trace: %+v", e)
 		}
 	}
-	if e := f.all("X")[1]; e.Name != "ready" || e.TS != 1.5 || e.Dur != 0.501 || e.PID != 5 || e.TID != 7 || e.Args["woken_by_tid"] != 5.0 {
+	if e := f.all("X")[1]; e.Name != "ready" || e.TS != 1.5 || e.Dur != 0.5 || e.PID != 5 || e.TID != 7 || e.Args["woken_by_tid"] != 5.0 {
 		t.Errorf("%+v", e)
 	}
 	var onCPU []string
@@ -257,25 +258,26 @@ func checkFile(t *testing.T, f *traceFile, sums *inspect.TraceSums, counts expor
 	window := float64(sums.Elapsed) / 1e3
 	type track struct{ pid, tid int }
 	tracks := map[track][]entry{}
+	const shortened = 0.001
 	run, onCPU, unknown := map[int]float64{}, map[int]float64{}, map[int]bool{}
 	for _, e := range f.all("X") {
-		if e.TS < 0 || e.TS+e.Dur > window+0.001 {
+		if e.TS < 0 || e.TS+e.Dur > window {
 			t.Errorf("not within %v µs: %+v", window, e)
 		}
 		tracks[track{e.PID, e.TID}] = append(tracks[track{e.PID, e.TID}], e)
 		switch {
 		case e.PID == cpus:
-			onCPU[int(e.Args["tid"].(float64))] += e.Dur
+			onCPU[int(e.Args["tid"].(float64))] += e.Dur + shortened
 		case e.Name == "running":
-			run[e.TID] += e.Dur
+			run[e.TID] += e.Dur + shortened
 		case e.Name == "unknown":
 			unknown[e.TID] = true
 		}
 	}
 	for k, list := range tracks {
-		slices.SortFunc(list, func(a, b entry) int { return int(math.Copysign(1, a.TS-b.TS)) })
+		slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.TS, b.TS) })
 		for i := range len(list) - 1 {
-			if end := list[i].TS + list[i].Dur; end > list[i+1].TS+0.0005 {
+			if end := list[i].TS + list[i].Dur; end > list[i+1].TS {
 				t.Fatalf("track %+v: %+v overlaps %+v", k, list[i], list[i+1])
 			}
 		}
