@@ -83,6 +83,15 @@ func (p *Plan) coresTolerance(span time.Duration) float64 {
 	return (float64(TickNS) + float64(len(p.Processes)+4)*bookingSlackNS) / float64(span)
 }
 
+// seenIn promises that so many threads of a process are seen waiting like that
+// at least once while the job goes on.
+func (p *Plan) seenIn(field string, process, threads int, because string) {
+	p.promise(Promise{
+		Process: process, Thread: -1, Field: field, Scope: "process_live", Kind: Bound, AtLeast: true, When: WhenLive,
+		Expect: Exactly(float64(threads)), Because: because,
+	})
+}
+
 // runTime promises the CPU time of a worker.
 func (p *Plan) runTime(s site, ns float64, because string) {
 	self := Formula{}.Plus(1, "cpu_ns")

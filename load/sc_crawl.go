@@ -54,6 +54,13 @@ func buildCrawl(v Values) (*Plan, error) {
 	}
 	p.thenStay(v, staying)
 	p.onlyCountedWaits("each waits for the network or the end of its delay, while it stays, and when it parks")
+	for i := range p.Processes[:len(p.Processes)-1] {
+		if fetchers := len(p.Processes[i].Threads[1:]); i == 0 && fetchers > 0 {
+			p.seenIn("most_in_network", 0, fetchers, "all of them wait for their pages at the same time")
+		} else if i > 0 {
+			p.seenIn("most_in_network", i, 1, "it waits for its page")
+		}
+	}
 	for i, s := range workers {
 		p.told(s, "pages", Equality, Exactly(float64(share(i))), Formula{}.Plus(1, "done"), "its share of the pages")
 		p.told(s, "bytes", Equality, Exactly(float64(share(i)*answerBytes)), Formula{}.Plus(1, "bytes"), "every page is read to its end")

@@ -70,6 +70,9 @@ func (p *Plan) gilComputes(v Values, workers []site, oneAtATime bool) {
 	cores, why := parallel(v, n), "no more threads compute at once than there are workers or CPUs"
 	if oneAtATime {
 		cores, why = 1, "only the owner of the lock computes"
+		if n > 1 {
+			p.seenIn("most_in_futex", 0, 1, "who does not own the lock waits for it in a futex call")
+		}
 		p.toldAtLeast(wholeTree, "elapsed_ns", Exactly(float64(n)*float64(amount)), jobSpan(), "the turns come one after the other")
 	}
 	span := amount * time.Duration(n) / time.Duration(cores)

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"runtime"
+	"testing"
 
 	"taskscope/inspect"
 	"taskscope/load"
@@ -147,6 +148,18 @@ func sharedObjects(m *load.Manifest) {
 
 // sharedProcess adds the threads and the descriptors of connections.
 func (w *world) sharedProcess(p *inspect.Process, i int, done float64) {
+	live := done > 0 && done < 1
+	for k := range p.Threads {
+		t := &p.Threads[k]
+		ops := w.m.Plan.Processes[i].Threads[k].Ops
+		switch {
+		case !live || len(ops) == 0:
+		case ops[0].Kind == load.OpFetch:
+			t.Wait.WChan, t.Wait.Syscall = inspect.Know("wait_woken"), inspect.Know("recvfrom")
+		case ops[0].Kind == load.OpTurns:
+			t.Wait.WChan = inspect.Know("futex_do_wait")
+		}
+	}
 	if w.m.Plan.Scenario != "server" {
 		return
 	}
@@ -161,6 +174,31 @@ func (w *world) sharedProcess(p *inspect.Process, i int, done float64) {
 	p.FDs = inspect.Know(8 + n)
 	if i == 0 {
 		p.ThreadCount = inspect.Know(2 + n)
+		for k := range n {
+			p.Threads = append(p.Threads, inspect.Thread{
+				ID: inspect.ThreadID{TID: p.ID.PID + 10 + k, Start: 78}, Comm: "connection", State: 'S',
+				Wait: inspect.Wait{WChan: inspect.Know("wait_woken")},
+			})
+		}
+	}
+}
+
+// waitElsewhere has one thread that waited for the network, or with gil every
+// thread that waited for the lock, wait for something else in every sample.
+func (w *world) waitElsewhere(function string) {
+	for _, s := range w.samples {
+		if s.Phase != load.WhenLive || s.Reach != ReachOne {
+			continue
+		}
+		for k := range s.Processes[0].Threads {
+			t := &s.Processes[0].Threads[k]
+			if w.m.Plan.Scenario == "gil" || t.Wait.WChan.V == "wait_woken" || t.Wait.Syscall.V == "recvfrom" {
+				t.Wait.WChan, t.Wait.Syscall = inspect.Know(function), inspect.Known[string]{}
+				if w.m.Plan.Scenario != "gil" {
+					break
+				}
+			}
+		}
 	}
 }
 
@@ -220,6 +258,9 @@ func sharedMutations() []mutation {
 				s.Processes[0].ThreadCount.V--
 			}
 		}},
+		{"a thread that should wait for the network waits for something else", " server crawl ", func(w *world) {
+			w.waitElsewhere("nanosleep")
+		}},
 		{"a descriptor stays", " server ", func(w *world) { w.last(load.WhenParked).Processes[1].FDs.V++ }},
 		{"a request is not answered", " server ", func(w *world) { w.report().Done-- }},
 		{"a page is not fetched", " crawl ", func(w *world) { w.fetcher().Done-- }},
@@ -262,5 +303,14 @@ func sharedMutations() []mutation {
 				}
 			}
 		}},
+	}
+}
+
+// TestNobodyWaitsForTheLock: threads of one interpreter must be seen waiting.
+func TestNobodyWaitsForTheLock(t *testing.T) {
+	for busy, want := range map[float64]Verdict{otherBusy: Fail, 150: Undecided} {
+		w := pretend(t, "gil", busy)
+		w.waitElsewhere("pipe_read")
+		expectVerdict(t, w.judge(), want)
 	}
 }

@@ -221,7 +221,8 @@ func allMutations() []mutation {
 }
 
 // onlyBounded are the mutations that break nothing but a bound.
-const onlyBounded = "the worker has slept through edges it does not report"
+const onlyBounded = "the worker has slept through edges it does not report; " +
+	"a thread that should wait for the network waits for something else"
 
 func (m mutation) applies(name string, processes bool) bool {
 	if m.scenarios == "" {
