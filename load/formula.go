@@ -46,6 +46,12 @@ func (f Formula) with(t Term) Formula {
 	return f
 }
 
+// Keys of the sizes of the workers' program.
+const (
+	imageCode = "image_code_bytes"
+	imageData = "image_data_bytes"
+)
+
 // slotKey is the key of a slot of the report.
 func slotKey(slot int) string { return fmt.Sprintf("slot_%d", slot) }
 
@@ -124,6 +130,14 @@ func (m *Manifest) evalTerm(t Term, process, thread int) (float64, bool) {
 func (m *Manifest) reportValue(r *Report, key string) (float64, bool) {
 	if key == "one" {
 		return 1, true
+	}
+	if m.Image != nil {
+		switch key {
+		case imageCode:
+			return float64(m.Image.CodeBytes), true
+		case imageData:
+			return float64(m.Image.DataBytes), true
+		}
 	}
 	if r.Phase < ReportParked {
 		return 0, false

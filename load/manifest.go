@@ -13,10 +13,19 @@ type Manifest struct {
 	Processes []ManifestProcess `json:"processes"`         // same order as Plan.Processes
 	Objects   []ManifestObject  `json:"objects,omitempty"` // same order as Plan.Objects
 	Phase     string            `json:"phase"`             // ready, running, parked, ended
+	// Image is the program that the workers execute; nil where it has a runtime
+	// of its own beside it.
+	Image *Image `json:"image,omitempty"`
 	// GateMonoNS and ParkedMonoNS are CLOCK_MONOTONIC instants: gate opened,
 	// last worker parked. 0 while not reached.
 	GateMonoNS   int64 `json:"gate_mono_ns"`
 	ParkedMonoNS int64 `json:"parked_mono_ns"`
+}
+
+// Image is what the headers of a program's file say of its memory, in whole pages.
+type Image struct {
+	CodeBytes uint64 `json:"code_bytes"` // executable: code, constants, headers
+	DataBytes uint64 `json:"data_bytes"` // writable: data and bss
 }
 
 // ManifestProcess is one live process.

@@ -13,7 +13,7 @@ func scCrash() Scenario {
 			"The failure is a write to address 8, where nothing is, or an exit. The parent learns from the exit status how it ended.",
 		Params: []Param{
 			asParam(), workersParam("4", 2, 256),
-			{Name: "by", Kind: ParamEnum, Default: "fault", Enum: []string{"fault", "exit"}, Doc: "a write to memory that is not there, or a call of exit with status 3"},
+			{Name: "by", Kind: ParamEnum, Default: "fault", Enum: []string{"fault", "exit"}, Doc: "a write to memory that is not there, or a call of exit with status 7"},
 			secondsParam("how long the others go on"), cpusParam(""),
 		},
 		Quick: []string{"seconds=1500ms"},
@@ -23,7 +23,7 @@ func scCrash() Scenario {
 
 // The ends of a worker that fails.
 const (
-	crashCode   = 3
+	crashCode   = 7
 	signalFault = 11 // SIGSEGV
 )
 

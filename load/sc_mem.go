@@ -61,6 +61,7 @@ func buildMem(v Values) (*Plan, error) {
 		p.memProcess(s.process, v)
 	}
 	for i := range p.Processes {
+		p.image(i)
 		for j := range p.Processes[i].Threads {
 			p.memFaults(site{i, j})
 		}
@@ -71,12 +72,28 @@ func buildMem(v Values) (*Plan, error) {
 
 // memWorker promises the segment a worker has mapped.
 func (p *Plan) memWorker(s site, size uint64) {
-	for _, field := range []string{"segment_size_bytes", "segment_rss_bytes"} {
+	for _, field := range []string{
+		"segment_size_bytes", "segment_rss_bytes", "segment_anonymous_bytes", "segment_private_dirty_bytes", "segment_pss_bytes",
+	} {
 		p.promise(Promise{
 			Process: s.process, Thread: s.thread, Field: field, Scope: "segment", Kind: Equality, When: WhenParked, Slot: mapSlot,
 			Expect: Exactly(float64(size)), Because: "one mapping of its own, every page of it touched",
 		})
 	}
+}
+
+// image promises the memory that a process has from its program: code, data
+// and bss as the file says, and for each further thread a page of stack.
+func (p *Plan) image(process int) {
+	at := func(field, key string, more uint64, because string) {
+		p.promise(Promise{
+			Process: process, Thread: -1, Field: field, Scope: "process", Kind: Equality, When: WhenReady,
+			Expect: Exactly(float64(more)).with(Term{Key: key, Factor: 1, Agg: AggMax}), Because: because,
+		})
+	}
+	stacks := uint64(len(p.Processes[process].Threads)-1) * pageBytes()
+	at("text_bytes", imageCode, 0, "the code is as large as the program's file says")
+	at("data_bytes", imageData, stacks, "data and bss are as large as the program's file says, and each further thread has a page of stack")
 }
 
 // touched is how many bytes the operations of a thread make resident.

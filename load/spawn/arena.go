@@ -383,7 +383,6 @@ func stepName(step uint32) string {
 	names := [...]string{
 		"start", "fork", "clone", "map the stack", "set the CPU affinity", "set the scheduling policy",
 		"set the nice value", "operation", "setsid", "set a limit", "arm the kill timer", "open an object",
-		"end by plan",
 	}
 	if int(step) < len(names) {
 		return names[step]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"taskscope/load"
+	"taskscope/load/spawn/native"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,17 +35,22 @@ type Run struct {
 	released bool
 	stopping bool
 	parkedNS int64
+	image    *load.Image             // nil in the Go tier
 	exits    map[int]unix.WaitStatus // of processes whose end the keeper has seen
 	err      error                   // the first failure
 	left     LeftBehind
 }
 
 func newRun(p *load.Plan, o Options, tier string) *Run {
-	return &Run{
+	r := &Run{
 		id: o.RunID, tier: tier, plan: p, lifetime: p.Duration + o.Lifetime, without: o.without,
 		ready: make(chan struct{}), parked: make(chan struct{}),
 		failed: make(chan struct{}), done: make(chan struct{}),
 	}
+	if tier == TierNative {
+		r.image = imageSizes(native.Image(), uint64(unix.Getpagesize()))
+	}
+	return r
 }
 
 // start brings the plan up to its gate, or leaves nothing.
@@ -122,7 +128,7 @@ func (r *Run) Manifest() *load.Manifest {
 func (r *Run) manifest() *load.Manifest {
 	a := r.arena
 	m := &load.Manifest{
-		RunID: r.id, Plan: r.plan, Phase: r.phase(),
+		RunID: r.id, Plan: r.plan, Image: r.image, Phase: r.phase(),
 		GateMonoNS: atomic.LoadInt64(&a.head.gateNS), ParkedMonoNS: r.parkedNS,
 		Processes: make([]load.ManifestProcess, len(a.procs)), Objects: a.objectValues(r.plan),
 	}

@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"fmt"
+	"slices"
 
 	"taskscope/load"
 )
@@ -71,6 +72,9 @@ func validateEnds(p *load.Plan) error {
 		if i == 0 && pp.End != nil {
 			return planError("the root must not end")
 		}
+		if pp.End != nil && !slices.ContainsFunc(pp.Threads, ends) {
+			return planError("process %d: nothing in it brings about its end", i)
+		}
 		for j := range pp.Threads {
 			for n, o := range pp.Threads[j].Ops {
 				other, ok := targetOf(o)
@@ -88,6 +92,11 @@ func validateEnds(p *load.Plan) error {
 		}
 	}
 	return nil
+}
+
+// ends tells whether a thread ends its process.
+func ends(t load.ThreadPlan) bool {
+	return slices.ContainsFunc(t.Ops, func(o load.Op) bool { return o.Kind == load.OpExit || o.Kind == load.OpCrash })
 }
 
 // targetOf is the process of the plan that an operation acts on.

@@ -65,6 +65,7 @@ func lifeSetup(t *load.ThreadPlan, r *load.Report) {
 
 // lifeActors lets processes end and be adopted as planned.
 func lifeActors(m *load.Manifest) {
+	m.Image = &load.Image{CodeBytes: 24 << 10, DataBytes: 8 << 10}
 	for i := range m.Processes {
 		p, plan := &m.Processes[i], &m.Plan.Processes[i]
 		for k := range p.Threads {
@@ -166,6 +167,8 @@ func (w *world) lifeStates(p *inspect.Process, i int) {
 func (w *world) lifeMemory(p *inspect.Process, i int, done float64) {
 	shmem := uint64(1 << 30)
 	p.VSizeBytes = inspect.Know(uint64(1 << 32))
+	p.TextBytes = inspect.Know(w.m.Image.CodeBytes)
+	p.DataBytes.V += w.m.Image.DataBytes + 4096*uint64(len(w.m.Processes[i].Threads)-1) - 16384
 	if done > 0 {
 		for k := range w.m.Plan.Processes[i].Threads {
 			for _, op := range w.m.Plan.Processes[i].Threads[k].Ops {
@@ -364,6 +367,10 @@ func lifeMutations() []mutation {
 			for _, s := range w.of(load.WhenLive) {
 				s.Processes[0].Threads[0].State = 'R'
 			}
+		}},
+		{"the code is a page larger", " mem ", func(w *world) {
+			p, _ := w.worker(w.last(load.WhenReady))
+			p.TextBytes.V += 4096
 		}},
 		{"a name is cut at its line feed", " names ", func(w *world) {
 			for _, s := range w.of(load.WhenParked) {

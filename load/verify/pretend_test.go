@@ -218,7 +218,7 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 				case load.OpHeap:
 					d.Segments = append(d.Segments, inspect.Segment{Name: "[heap]", Start: 0x1000, Mem: inspect.SegmentMem{Size: op.A, RSS: op.A}})
 				case load.OpMap:
-					d.Segments = append(d.Segments, inspect.Segment{Start: 0x7f0000000000, Mem: inspect.SegmentMem{Size: op.A, RSS: op.B}})
+					d.Segments = append(d.Segments, inspect.Segment{Start: 0x7f0000000000, Mem: inspect.SegmentMem{Size: op.A, RSS: op.B, PSS: op.B, Anonymous: op.B, PrivateDirty: op.B}})
 				case load.OpStack:
 					stack.Mem.RSS += op.A
 				}

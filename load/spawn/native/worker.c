@@ -513,9 +513,10 @@ static void live(struct run *r)
 	atomic_store(&s->phase, PHASE_RUNNING);
 	if (!atomic_load(&head->stop)) // else the gate opened to let us out
 		measure(r);
-	if (threads[r->thread].ends) // it should not have come here
-		fail(r->thread, STEP_SURVIVED, 0, 0);
-	announce(s, PHASE_PARKED, &head->parked, head->parks);
+	if (threads[r->thread].ends) // its process ends when another thread of it does
+		atomic_store(&s->phase, PHASE_PARKED);
+	else
+		announce(s, PHASE_PARKED, &head->parked, head->parks);
 	park(s, FD_RELEASE, &head->stop);
 	atomic_store(&s->phase, PHASE_ENDED);
 }
