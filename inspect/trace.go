@@ -65,6 +65,7 @@ type Tracer struct {
 	follower
 	source string
 	why    *TraceError
+	opt    TraceOptions
 }
 
 // follower is one of the two sources.
@@ -100,7 +101,7 @@ func OpenTracer(ctx context.Context, o TraceOptions) (*Tracer, error) {
 	if o.Source != TraceSampled {
 		f, err := openExact(ctx, o)
 		if err == nil {
-			return &Tracer{follower: f, source: TraceExact}, nil
+			return &Tracer{follower: f, source: TraceExact, opt: o}, nil
 		}
 		if !errors.As(err, &why) || o.Source == TraceExact {
 			return nil, err
@@ -113,7 +114,39 @@ func OpenTracer(ctx context.Context, o TraceOptions) (*Tracer, error) {
 	return &Tracer{follower: f, source: TraceSampled, why: why}, nil
 }
 
-// Source is TraceExact or TraceSampled.
+// Start begins; ErrNoProcess: the process is not there. A process that lives
+// but that the kernel does not show to BPF programs (a guard can hide one) is
+// sampled when the source is "auto", and a *TraceError otherwise.
+func (t *Tracer) Start() error {
+	err := t.follower.Start()
+	if t.source != TraceExact || !errors.Is(err, ErrNoProcess) || !livesStill(t.opt) {
+		return err
+	}
+	hidden := &TraceError{Reason: "the kernel does not show this process to BPF programs", Err: err}
+	if t.opt.Source == TraceExact {
+		return hidden
+	}
+	f, err := openSampled(t.opt)
+	if err != nil {
+		return hidden
+	}
+	_ = t.follower.Close()
+	t.follower, t.source, t.why = f, TraceSampled, hidden
+	return f.Start()
+}
+
+// livesStill asks /proc whether that very process is there.
+func livesStill(o TraceOptions) bool {
+	fs, err := proc.Open(o.ProcRoot)
+	if err != nil {
+		return false
+	}
+	defer fs.Close()
+	var st proc.Stat
+	return fs.NewReader().Stat(o.ID.PID, &st) == nil && (o.ID.Start == 0 || st.StartTicks == o.ID.Start)
+}
+
+// Source is TraceExact or TraceSampled; it may change in Start.
 func (t *Tracer) Source() string { return t.source }
 
 // Why tells why the source is sampled although "auto" was asked for, else nil.
