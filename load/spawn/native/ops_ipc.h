@@ -15,11 +15,25 @@ enum {
 // An object that an operation names by its index.
 static struct object *object_of(struct op *o) { return &objects[o->object]; }
 
+// futex_sleep waits for one slice at most and tells whether that was too short.
+// A process that waits for others only does not hear of the controller's death
+// while it is in the futex: so it looks after each slice.
+static int futex_sleep(u32 *word, u32 value, u32 bits)
+{
+	struct timespec_ until = timespec_of(least(now() + WAIT_SLICE, head->deadline_ns)), none = {0, 0};
+	if (sys6(SYS_futex, (long)word, FUTEX_WAIT_BITSET_, value, (long)&until, 0, bits) != -ETIMEDOUT_)
+		return 0;
+	struct pollfd_ live = {FD_LIVE, 0, 0};
+	sys5(SYS_ppoll, &live, 1, &none, 0, 8);
+	if (live.revents)
+		quit(EXIT_ORPHAN);
+	return 1;
+}
+
 static void futex_wait(struct slot *s, u32 *word, u32 value, u32 bits)
 {
 	u64 before = voluntary();
-	struct timespec_ until = timespec_of(least(now() + WAIT_SLICE, head->deadline_ns));
-	sys6(SYS_futex, (long)word, FUTEX_WAIT_BITSET_, value, (long)&until, 0, bits);
+	futex_sleep(word, value, bits);
 	s->waits += voluntary() - before;
 }
 
@@ -319,9 +333,7 @@ static int await_word(struct run *r, struct object *o, u32 side, u32 how, u32 va
 	u32 looks = 0;
 	for (u32 at; (at = atomic_load(word)) < value;) {
 		if (how == WORDS_SLEEP) {
-			struct timespec_ until = timespec_of(least(now() + WAIT_SLICE, head->deadline_ns));
-			if (sys6(SYS_futex, (long)word, FUTEX_WAIT_BITSET_, at, (long)&until, 0, ~0U) == -ETIMEDOUT_)
-				r->s->waits++;
+			r->s->waits += (u64)futex_sleep(word, at, ~0U);
 		} else if (how == WORDS_YIELD) {
 			sys0(SYS_sched_yield);
 		}
