@@ -245,6 +245,13 @@ func (a *app) verdictOn(ctx context.Context, f *loadFlags, job loadJob) (*verify
 	if job.skip != nil {
 		return unstarted(job, verify.Skipped, job.skip), nil
 	}
+	lock, err := spawn.LockHost(ctx, func(holder string) {
+		fmt.Fprintf(a.stderr, "%s: waiting for %s, which is measuring on this machine\n", job.plan.Scenario, a.clean(holder))
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
 	for try := 0; ; try++ {
 		r, err := a.verifyLoad(ctx, job)
 		if err != nil {

@@ -176,6 +176,31 @@ func dataLimit(p *load.Plan, index int) uint64 {
 	return sum
 }
 
+// flagNoMoreTasks has the workers give up the right to start tasks once the
+// plan stands, as in native/arena.h. RLIMIT_NPROC counts all tasks of a user,
+// so only 0 means the same for everybody, and root is exempt. RLIMIT_AS is left
+// alone: it counts address space that is only reserved; RLIMIT_DATA bounds what
+// can be written.
+const flagNoMoreTasks = 2
+
+// startsTasks says whether operations start tasks that the plan does not list.
+func startsTasks(p *load.Plan) bool {
+	for i := range p.Processes {
+		for j := range p.Processes[i].Threads {
+			t := &p.Processes[i].Threads[j]
+			for _, list := range [][]load.Op{t.Setup, t.Ops} {
+				for _, o := range list {
+					switch o.Kind {
+					case load.OpVfork, load.OpSpawn, load.OpStorm, load.OpSupervise, load.OpServe:
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
 // cpuSlack is what RLIMIT_CPU leaves beyond the plan, in seconds.
 const cpuSlack = 30
 

@@ -120,6 +120,11 @@ func (g *cgroup) kill() {
 	_ = os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0) //nolint:errcheck // pidfds follow
 }
 
+// thaw lets frozen tasks run again.
+func (g *cgroup) thaw() {
+	_ = os.WriteFile(filepath.Join(g.dir, "cgroup.freeze"), []byte("0"), 0) //nolint:errcheck // the kill reaches frozen tasks too
+}
+
 // remove ends the guard and removes the directory.
 func (g *cgroup) remove() {
 	if g.guard > 0 {

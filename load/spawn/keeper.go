@@ -390,6 +390,19 @@ func (r *Run) setParked() {
 	}
 }
 
+// wake lets go what stands still, so that it can leave by itself: tasks of a
+// frozen cgroup, and stopped ones. A traced one is let go when its tracer ends.
+func (k *keeper) wake() {
+	if k.group != nil {
+		k.group.thaw()
+	}
+	for i := range k.tasks {
+		if fd := k.tasks[i].pidfd; fd >= 0 {
+			_ = unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0) //nolint:errcheck // ESRCH: it has ended
+		}
+	}
+}
+
 // kill sends SIGKILL to what has not left by itself.
 func (k *keeper) kill() {
 	k.r.mu.Lock()
@@ -400,6 +413,7 @@ func (k *keeper) kill() {
 	}
 	if k.killAt.IsZero() {
 		k.killAt = time.Now().Add(stopGrace)
+		k.wake()
 	}
 	if time.Now().Before(k.killAt) {
 		return

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,9 @@ func otherProcess(t *testing.T, job controllerJob) (*exec.Cmd, *bufio.Scanner) {
 }
 
 func rounds(full int) int {
+	if n, err := strconv.Atoi(os.Getenv(roundsEnv)); err == nil && n > 0 {
+		return n
+	}
 	if testing.Short() {
 		return max(2, full/10)
 	}
@@ -239,6 +243,25 @@ func TestStoppedWorkersAreKilledToo(t *testing.T) {
 	nothingLeft(t, r.ID())
 }
 
+// TestFrozenWorkersLeave: neither can frozen ones.
+func TestFrozenWorkersLeave(t *testing.T) {
+	t.Parallel()
+	r := startRun(t, busyTree(), Options{})
+	if r.keeper.group == nil {
+		t.Skip("no cgroup for the run here")
+	}
+	freeze := filepath.Join(r.keeper.group.dir, "cgroup.freeze")
+	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
+		t.Skipf("no freezer: %v", err)
+	}
+	began := time.Now()
+	if left, err := r.Stop(testContext(t)); err != nil || left != (LeftBehind{}) {
+		t.Fatalf("Stop: %+v, %v", left, err)
+	}
+	t.Logf("stopped after %v", time.Since(began))
+	nothingLeft(t, r.ID())
+}
+
 func TestDeadlineEndsARun(t *testing.T) {
 	t.Parallel()
 	for name, ops := range map[string][]load.Op{
@@ -297,7 +320,7 @@ func TestLimitsOfAWorker(t *testing.T) {
 	t.Parallel()
 	p := root(thread("w", load.Op{Kind: load.OpSpinCPU, A: 10e9}))
 	r := startRun(t, p, Options{})
-	want := map[int]uint64{unix.RLIMIT_CPU: cpuSlack + 15, unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: 32}
+	want := map[int]uint64{unix.RLIMIT_CPU: cpuSlack + 15, unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: 32, unix.RLIMIT_NPROC: 0}
 	for which, limit := range want {
 		var l unix.Rlimit
 		if err := unix.Prlimit(r.RootPID(), which, nil, &l); err != nil {

@@ -21,9 +21,19 @@ import (
 // from the variable), says its run id on stdout, and waits to be killed.
 const controllerEnv = "TASKSCOPE_TEST_CONTROLLER"
 
+// lockEnv makes it hold the lock of that path, say so, and wait to be killed.
+const lockEnv = "TASKSCOPE_TEST_LOCK"
+
+// roundsEnv is how often the kill tests are to be repeated, instead of a few
+// dozen times: 200 for a long run.
+const roundsEnv = "TASKSCOPE_KILL_ROUNDS"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == WorkerCommand {
 		os.Exit(WorkerMain(os.Args[2:]))
+	}
+	if path := os.Getenv(lockEnv); path != "" {
+		os.Exit(holdLock(path))
 	}
 	if text := os.Getenv(controllerEnv); text != "" {
 		os.Exit(testController(text))

@@ -100,6 +100,9 @@ func (r *Run) open() error {
 	a.head.filesLimit = uint32(32 + r.plan.Budget.Files + planDescriptors(r.plan))
 	a.nameQueues(r.id)
 	a.head.flags = uint32(r.without & guardDeathSignal)
+	if !startsTasks(r.plan) {
+		a.head.flags |= flagNoMoreTasks
+	}
 	r.arena = a
 	return nil
 }

@@ -13,6 +13,8 @@ enum {
 
 // Flags of the header, for the tests of the safety net.
 enum { FLAG_NO_DEATH_SIGNAL = 1 };
+// No operation starts a task, so none may be started any more.
+enum { FLAG_NO_MORE_TASKS = 2 };
 
 // Flags of a process.
 enum {

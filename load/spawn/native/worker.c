@@ -697,6 +697,8 @@ __attribute__((noreturn)) static void process_main(u32 index, u32 parent)
 	start_threads(&procs[index]);
 	limit(RLIMIT_CPU_, procs[index].cpu_limit_s);
 	limit(RLIMIT_DATA_, procs[index].data_limit);
+	if (head->flags & FLAG_NO_MORE_TASKS)
+		limit(RLIMIT_NPROC_, 0);
 	live(&r);
 	reap_children();
 	quit(0);
