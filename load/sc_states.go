@@ -38,7 +38,8 @@ func buildStates(v Values) (*Plan, error) {
 		{"sleeps", hold(v), "S", "wait", "it waits for the end"},
 		{"runs", Op{Kind: OpSpinWall, A: until}, "R", "", "it never waits"},
 		{"stopped", Op{Kind: OpStopSelf}, "T", "stop", "it has sent itself SIGSTOP"},
-		{"traced", hold(v), "t", "trace", "the root has stopped it as a debugger does"},
+		// It waits at its park: a timed wait begins anew when the debugger lets go.
+		{"traced", Op{}, "t", "trace", "the root has stopped it as a debugger does"},
 		{"uninterruptible", Op{Kind: OpVfork, A: until}, "D", "vfork", "its child runs in its place"},
 		{"zombie", Op{Kind: OpExit}, "Z", "", "it has ended and nobody has waited for it"},
 	}
@@ -46,7 +47,11 @@ func buildStates(v Values) (*Plan, error) {
 	root.Ops = []Op{{Kind: OpTrace, A: stateTraced}}
 	for i, s := range parts {
 		p.crew(asProcesses, 1, func(int) ThreadPlan {
-			return ThreadPlan{Name: s.name, CPUs: v.CPUs("cpus"), Ops: []Op{s.op}}
+			t := ThreadPlan{Name: s.name, CPUs: v.CPUs("cpus")}
+			if s.op != (Op{}) {
+				t.Ops = []Op{s.op}
+			}
+			return t
 		})
 		root.Ops = append(root.Ops, awaitState(i+1, s.letter[0]))
 		at := func(field, text string) {

@@ -196,6 +196,12 @@ func (a *app) printReports(m *load.Manifest) {
 			tasks++
 		}
 	}
+	for i := range m.Processes {
+		p := &m.Processes[i]
+		if m.Plan.Processes[i].End != nil && p.Exit != nil {
+			fmt.Fprintf(a.stdout, "%s (pid %d) ended by plan: %s\n", a.clean(p.Role), p.PID, p.Exit)
+		}
+	}
 	fmt.Fprintf(a.stdout, "%d tasks report %s of CPU time, %d voluntary and %d involuntary switches, %d minor faults, %d late periods\n",
 		tasks, cpu.Round(time.Microsecond), vol, inv, faults, late)
 }

@@ -162,12 +162,17 @@ func TestOrphanDiesWithItsNewParent(t *testing.T) {
 func statesPlan(until uint64) *load.Plan {
 	return family([]load.Op{
 		{Kind: load.OpTrace, A: 2},
-		{Kind: load.OpAwaitState, A: 1, B: 'T'}, {Kind: load.OpAwaitState, A: 2, B: 't'}, {Kind: load.OpAwaitState, A: 3, B: 'D'},
-		{Kind: load.OpMark, A: load.MarkFrom}, {Kind: load.OpHold, A: until}, {Kind: load.OpMark, A: load.MarkUntil},
-		{Kind: load.OpUntrace, A: 2}, {Kind: load.OpSignal, A: uint64(unix.SIGCONT), B: 1},
+		{Kind: load.OpAwaitState, A: 1, B: 'T'},
+		{Kind: load.OpAwaitState, A: 2, B: 't'},
+		{Kind: load.OpAwaitState, A: 3, B: 'D'},
+		{Kind: load.OpMark, A: load.MarkFrom},
+		{Kind: load.OpHold, A: until},
+		{Kind: load.OpMark, A: load.MarkUntil},
+		{Kind: load.OpUntrace, A: 2},
+		{Kind: load.OpSignal, A: uint64(unix.SIGCONT), B: 1},
 	},
 		child(0, nil, load.Op{Kind: load.OpStopSelf}),
-		child(0, nil, load.Op{Kind: load.OpHold, A: until}),
+		child(0, nil),
 		child(0, nil, load.Op{Kind: load.OpVfork, A: until}))
 }
 

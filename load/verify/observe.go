@@ -237,17 +237,19 @@ func PhaseOf(m *load.Manifest, s *inspect.Snapshot, settled int64) (load.When, b
 }
 
 // workSpan is from when the last worker had begun, as far as they have
-// reported, to when the first with anything to do was done with it.
+// reported, to when the first with anything to do was done with it. Where
+// workers mark the span themselves, their marks count instead: one of them may
+// begin when it is over (a process that a debugger stops at once).
 func workSpan(m *load.Manifest) (begun, first int64) {
 	begun, first = m.GateMonoNS, math.MaxInt64
+	marked := int64(0)
 	if m.Plan == nil {
 		return begun, first
 	}
 	for i := range m.Processes {
 		for k := range m.Processes[i].Threads {
 			r := &m.Processes[i].Threads[k].Report
-			begun = max(begun, r.StartNS)
-			begun = max(begun, r.FromNS)
+			begun, marked = max(begun, r.StartNS), max(marked, r.FromNS)
 			switch {
 			case r.UntilNS != 0:
 				first = min(first, r.UntilNS)
@@ -255,6 +257,9 @@ func workSpan(m *load.Manifest) (begun, first int64) {
 				first = min(first, r.EndNS)
 			}
 		}
+	}
+	if marked != 0 {
+		begun = marked
 	}
 	return begun, first
 }

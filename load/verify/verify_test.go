@@ -534,6 +534,13 @@ func TestPhaseOf(t *testing.T) {
 	if _, ok := PhaseOf(w.m, &inspect.Snapshot{MonoNS: gateNS + 5500, ReadAt: []int64{gateNS + 5600}}, 1000); ok {
 		t.Error("a sample counts although a worker has just begun")
 	}
+	// Marks count instead of what the worker does otherwise.
+	w.report().FromNS, w.report().UntilNS = gateNS+100_000, gateNS+200_000
+	for mono, want := range map[int64]bool{gateNS + 50_000: false, gateNS + 100_500: false, gateNS + 150_000: true, gateNS + 200_500: false} {
+		if _, ok := PhaseOf(w.m, &inspect.Snapshot{MonoNS: mono}, 1000); ok != want {
+			t.Errorf("%d ns after the gate, marked from 100000 to 200000: counts %v", mono-gateNS, ok)
+		}
+	}
 	w.m.GateMonoNS = 0
 	if got, ok := PhaseOf(w.m, &inspect.Snapshot{MonoNS: 1 << 60}, 0); got != load.WhenReady || !ok {
 		t.Errorf("gate closed: %q, %v", got, ok)
