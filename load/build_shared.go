@@ -83,9 +83,16 @@ func (p *Plan) coresTolerance(span time.Duration) float64 {
 	return (float64(TickNS) + float64(len(p.Processes)+4)*bookingSlackNS) / float64(span)
 }
 
+// lookedAt is how long a state must last for an observer, who looks about four
+// times a second, to see it for sure.
+const lookedAt = 400 * time.Millisecond
+
 // seenIn promises that so many threads of a process are seen waiting like that
-// at least once while the job goes on.
-func (p *Plan) seenIn(field string, process, threads int, because string) {
+// at least once, if they do so long enough.
+func (p *Plan) seenIn(field string, process, threads int, lasts time.Duration, because string) {
+	if lasts < lookedAt {
+		return
+	}
 	p.promise(Promise{
 		Process: process, Thread: -1, Field: field, Scope: "process_live", Kind: Bound, AtLeast: true, When: WhenLive,
 		Expect: Exactly(float64(threads)), Because: because,

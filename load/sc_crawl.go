@@ -54,11 +54,12 @@ func buildCrawl(v Values) (*Plan, error) {
 	}
 	p.thenStay(v, staying)
 	p.onlyCountedWaits("each waits for the network or the end of its delay, while it stays, and when it parks")
+	together := time.Duration(urls/n) * delay // that all of them fetch
 	for i := range p.Processes[:len(p.Processes)-1] {
 		if fetchers := len(p.Processes[i].Threads[1:]); i == 0 && fetchers > 0 {
-			p.seenIn("most_in_network", 0, fetchers, "all of them wait for their pages at the same time")
+			p.seenIn("most_in_network", 0, fetchers, together, "all of them wait for their pages at the same time")
 		} else if i > 0 {
-			p.seenIn("most_in_network", i, 1, "it waits for its page")
+			p.seenIn("most_in_network", i, 1, together, "it waits for its page")
 		}
 	}
 	for i, s := range workers {

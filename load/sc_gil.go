@@ -71,7 +71,7 @@ func (p *Plan) gilComputes(v Values, workers []site, oneAtATime bool) {
 	if oneAtATime {
 		cores, why = 1, "only the owner of the lock computes"
 		if n > 1 {
-			p.seenIn("most_in_futex", 0, 1, "who does not own the lock waits for it in a futex call")
+			p.seenIn("most_in_futex", 0, 1, time.Duration(n)*amount, "who does not own the lock waits for it in a futex call")
 		}
 		p.toldAtLeast(wholeTree, "elapsed_ns", Exactly(float64(n)*float64(amount)), jobSpan(), "the turns come one after the other")
 	}

@@ -85,7 +85,7 @@ func (p *Plan) serverPromises(n, open int, keep bool) {
 		})
 	}
 	if keep {
-		p.seenIn("most_in_network", 0, n, "the thread of every connection waits for its client")
+		p.seenIn("most_in_network", 0, n, p.Duration, "the thread of every connection waits for its client")
 		at(0, "threads", Equality, WhenLive, base+float64(n), "a thread for each connection, besides the main thread and the one that accepts")
 		for i := range p.Processes {
 			at(i, "fds", Equality, WhenLive, float64(workerFiles+1+n), "a connection has two ends, each a descriptor of one process")
