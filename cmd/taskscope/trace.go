@@ -120,9 +120,17 @@ func (t *tracing) process(ctx context.Context, id inspect.ID) error {
 	return t.finish(t.tracer.Run(ctx, t.take), id)
 }
 
+// fileRing is how much the kernel may hold back while the file is written,
+// which takes longer than looking at events: about a second at a million of them
+// per second.
+const fileRing = 32 << 20
+
 // open gets the tracer ready.
 func (t *tracing) open(ctx context.Context, o inspect.TraceOptions) error {
 	o.Events, o.ProcRoot = true, t.a.procRoot
+	if t.fl.file != "" {
+		o.RingBytes = fileRing
+	}
 	var err error
 	if t.tracer, err = inspect.OpenTracer(ctx, o); err != nil {
 		return noTrace(err)

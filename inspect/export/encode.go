@@ -114,6 +114,11 @@ func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
+		if c := s[i]; ' ' <= c && c <= '~' && c != '"' && c != '\\' {
+			b = append(b, c)
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):

@@ -302,3 +302,17 @@ func checkFile(t *testing.T, f *traceFile, sums *inspect.TraceSums, counts expor
 		t.Errorf("%d slices, %d counted", len(f.all("X")), n)
 	}
 }
+
+func BenchmarkTraceWriter(b *testing.B) {
+	w := export.NewTraceWriter(discard{}, export.TraceInfo{})
+	w.Begin(time.Now(), &inspect.TraceSums{Threads: []inspect.ThreadTrace{{PID: 5, ID: inspect.ThreadID{TID: 7}, Comm: "worker"}}})
+	batch := &inspect.TraceBatch{Slices: []inspect.TraceSlice{
+		slice(7, 0, 1500, inspect.TraceBlocked, -1, inspect.CauseNone, 0),
+		slice(7, 1500, 2001, inspect.TraceReady, -1, inspect.CauseWoken, 7),
+		slice(7, 2001, 3000, inspect.TraceRunning, 0, inspect.CauseNone, 0),
+	}}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = w.Add(batch)
+	}
+}
