@@ -68,6 +68,9 @@ func (x *exact) Start() error {
 	if err != nil {
 		return traceError(err)
 	}
+	if len(a.Threads) == 0 { // it has exited and is only to be reaped
+		return fmt.Errorf("trace: process %s: %w", x.o.ID, ErrNoProcess)
+	}
 	for i := range a.Threads {
 		t := &a.Threads[i]
 		if int(t.TID) == x.o.ID.PID && x.o.ID.Start != 0 && ticksOf(t.Start) != x.o.ID.Start {
@@ -148,7 +151,7 @@ func (x *exact) collect(ctx context.Context) error {
 
 // over reports whether every traced thread has exited.
 func (x *exact) over(a *bpf.Aggregates) bool {
-	if len(a.Threads) == 0 || a.Drops.ThreadsFull+a.Drops.ProcessesFull+a.Drops.Missed > 0 {
+	if a.Drops.ThreadsFull+a.Drops.ProcessesFull+a.Drops.Missed > 0 {
 		return errors.Is(unix.Kill(x.o.ID.PID, 0), unix.ESRCH)
 	}
 	for i := range a.Threads {

@@ -154,9 +154,14 @@ func (l *liveTrace) Lost() string {
 		n    uint64
 		what string
 	}{
-		{d.EventsDropped, "events"}, {d.ExitsDropped, "exits"}, {d.ThreadsFull, "events of threads without room"},
-		{d.ProcessesFull, "descendants without room"}, {d.ChainBreaks, "switches of the machine"}, {d.ProgramMisses, "calls of our programs"},
-		{d.Gaps, "gaps"}, {d.SamplesMissed, "samples"},
+		{d.EventsDropped, "events"},
+		{d.ExitsDropped, "exits"},
+		{d.ThreadsFull, "events of threads without room"},
+		{d.ProcessesFull, "descendants without room"},
+		{d.ChainBreaks, "switches of the machine"},
+		{d.ProgramMisses, "calls of our programs"},
+		{d.Gaps, "gaps"},
+		{d.SamplesMissed, "samples"},
 	} {
 		if x.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.what))

@@ -67,29 +67,41 @@ func (a *app) trace(cmd *cobra.Command, fl *traceFlags, args []string) error {
 	if fl.file == "-" && fl.json {
 		return usage("-o - and --json both want stdout: choose one")
 	}
+	if fl.file != "" && a.source == "proc" {
+		return usage("-o: --source proc only samples, which is no trace to be written: leave --source away")
+	}
 	if fl.load != "" {
 		return a.traceLoad(cmd.Context(), fl, args)
 	}
 	if err := onePID(cmd, args); err != nil {
 		return err
 	}
-	r, err := a.openReader()
-	if err != nil {
-		return err
-	}
-	id, err := a.resolve(r, args[0])
-	comm := ""
-	if err == nil {
-		if s, err := a.readOne(cmd.Context(), r, id, inspect.Request{Only: []int{id.PID}}); err == nil {
-			comm = s.ByID(id).Comm
-		}
-	}
-	r.Close()
+	id, comm, err := a.tracee(cmd.Context(), args[0])
 	if err != nil {
 		return err
 	}
 	t := &tracing{a: a, fl: fl, title: fmt.Sprintf("process %d %s", id.PID, comm)}
 	return t.process(cmd.Context(), id)
+}
+
+// tracee finds the process. Whatever the source of the trace, /proc is enough
+// for that.
+func (a *app) tracee(ctx context.Context, arg string) (id inspect.ID, comm string, err error) {
+	plain := *a
+	plain.source = "proc"
+	r, err := plain.openReader()
+	if err != nil {
+		return id, "", err
+	}
+	defer r.Close()
+	if id, err = a.resolve(r, arg); err != nil {
+		return id, "", err
+	}
+	s, err := a.readOne(ctx, r, id, inspect.Request{Only: []int{id.PID}})
+	if err != nil {
+		return id, "", err
+	}
+	return id, s.ByID(id).Comm, nil
 }
 
 // tracing is one trace from its start to its summary.
@@ -134,14 +146,6 @@ func (t *tracing) open(ctx context.Context, o inspect.TraceOptions) error {
 	var err error
 	if t.tracer, err = inspect.OpenTracer(ctx, o); err != nil {
 		return noTrace(err)
-	}
-	sampled := t.tracer.Source() == inspect.TraceSampled
-	if sampled && t.fl.file != "" {
-		reason := "sampling cannot tell when a thread ran"
-		if why := t.tracer.Why(); why != nil {
-			reason = why.Reason
-		}
-		fmt.Fprintf(t.a.stderr, "taskscope: nothing is written to %s: %s\n", t.fl.file, oneLine(reason))
 	}
 	return nil
 }
@@ -240,7 +244,11 @@ func (t *tracing) finish(ended error, id inspect.ID) error {
 		return err
 	}
 	if why := t.tracer.Why(); why != nil {
-		return noTrace(fmt.Errorf("only sampled: %w", why))
+		did := "only sampled"
+		if t.fl.file != "" {
+			did += ", nothing written to " + t.fl.file
+		}
+		return noTrace(fmt.Errorf("%s: %w", did, why))
 	}
 	if gone && id.PID != 0 {
 		return vanished(id)
