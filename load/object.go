@@ -17,7 +17,7 @@ const (
 	ObjectPipe                // a pipe
 	ObjectSocket              // a pair of connected stream sockets
 	ObjectQueue               // a POSIX message queue of Count messages of Bytes each; without a name once it is open
-	ObjectListener            // a TCP socket that listens on a free port of 127.0.0.1
+	ObjectListener            // a TCP socket that listens on a free port of 127.0.0.1; its value is the port
 )
 
 // Object is one thing shared by the workers of a run. Operations name it by

@@ -112,6 +112,8 @@ func (a *arena) objectValues(p *load.Plan) []load.ManifestObject {
 		switch p.Objects[i].Kind {
 		case load.ObjectLock, load.ObjectCounter, load.ObjectBarrier:
 			list[i].Value = atomic.LoadUint64((*uint64)(unsafe.Pointer(&a.mem[a.objects[i].memory])))
+		case load.ObjectListener:
+			list[i].Value = uint64(atomic.LoadUint32(&a.objects[i].port))
 		}
 	}
 	return list

@@ -81,6 +81,9 @@ func TestObjectsAreOpen(t *testing.T) {
 			t.Errorf("message queue %d still has its name", i)
 		}
 	}
+	if port := r.Manifest().Objects[8].Value; port == 0 || port > 65535 {
+		t.Errorf("port %d", port)
+	}
 	if n := len(r.Manifest().Objects); n != len(p.Objects) {
 		t.Errorf("%d objects in the manifest", n)
 	}

@@ -273,8 +273,12 @@ func stuckPlan() *load.Plan {
 	}
 	p := root()
 	p.Objects = []load.Object{
-		{Kind: load.ObjectBarrier}, {Kind: load.ObjectWords, Count: 3}, {Kind: load.ObjectPipe},
-		{Kind: load.ObjectSocket}, {Kind: load.ObjectQueue, Bytes: 8, Count: 1}, {Kind: load.ObjectListener},
+		{Kind: load.ObjectBarrier},
+		{Kind: load.ObjectWords, Count: 3},
+		{Kind: load.ObjectPipe},
+		{Kind: load.ObjectSocket},
+		{Kind: load.ObjectQueue, Bytes: 8, Count: 1},
+		{Kind: load.ObjectListener},
 	}
 	for i, op := range waits {
 		p.Processes[0].Threads = append(p.Processes[0].Threads, thread(fmt.Sprintf("t-%d", i), op))
