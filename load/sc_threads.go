@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -16,6 +17,7 @@ func scThreads() Scenario {
 		Params: []Param{
 			workersParam("4", 1, maxWorkers),
 			{Name: "names", Kind: ParamText, Default: "", Max: 4096, Doc: "names of the workers, with commas between, at most 15 bytes each; those left over are numbered"},
+			{Name: "churn", Kind: ParamRate, Default: "0Hz", Min: 0, Max: 1000, Doc: "short-lived threads per second, started one after the other by one more thread, the churner"},
 			secondsParam("how long they wait"),
 			cpusParam(""),
 		},
@@ -49,7 +51,55 @@ func buildThreads(v Values) (*Plan, error) {
 		return t
 	})
 	p.Parameters["workers"] = fmt.Sprint(n)
-	p.waits()
+	if v.Rate("churn") == 0 {
+		p.waits()
+		return p.finish(), nil
+	}
+	return p.churn(v)
+}
+
+// maxChurn bounds the threads that come and go in one run.
+const maxChurn = 10_000
+
+// churn adds a thread that starts one short-lived thread per period. The others
+// notice nothing of it; how the process' own totals treat threads that have
+// ended differs between sources, so only living threads are promised.
+func (p *Plan) churn(v Values) (*Plan, error) {
+	period := time.Duration(float64(time.Second) / v.Rate("churn"))
+	n := int(v.Duration("seconds") / period)
+	if n < 1 || n > maxChurn {
+		return nil, fmt.Errorf("churn × seconds makes %d threads: 1 to %d may come and go", n, maxChurn)
+	}
+	var ops []Op
+	for range n {
+		ops = append(ops, Op{Kind: OpSleepRel, A: 1, B: uint64(period)}, Op{Kind: OpSpawn, A: 1, C: threadTimes})
+	}
+	churner := p.crew(asThreads, 1, func(int) ThreadPlan {
+		return ThreadPlan{Name: "churner", CPUs: v.CPUs("cpus"), Ops: append(ops, hold(v))}
+	})[0]
+	for j := range churner.thread + 1 {
+		waits := Exactly(finalPark)
+		because := "the main thread only parks"
+		switch {
+		case j == churner.thread:
+			waits, because = waits.Plus(1, "voluntary_switches"), "the kernel tells the worker itself the same number, before the final park"
+		case j > 0:
+			waits, because = Exactly(1+finalPark), "one wait for the end, one final park; others that come and go do not wake it"
+		}
+		p.promise(Promise{
+			Process: 0, Thread: j, Field: "voluntary_switches", Scope: "thread", Kind: Identity, When: WhenDelta,
+			Expect: waits, Self: selfVoluntary(1), Because: because,
+		})
+	}
+	// Each is a sleep and a thread, and the wait afterwards is one loop more.
+	made := Exactly(-0.5).Plus(0.5, "loops")
+	p.promise(Promise{
+		Process: 0, Thread: churner.thread, Field: "made", Scope: "thread", Kind: Equality, When: WhenParked,
+		Expect: Exactly(float64(n)), Self: &made, Because: "one per period",
+	})
+	p.forks(n)
+	p.remains()
+	p.Budget.Tasks++ // one at a time
 	return p.finish(), nil
 }
 
