@@ -59,7 +59,7 @@ func sourceHelper(role string) {
 		vforkAndSleep()
 	case "spin":
 		go func() {
-			for {
+			for n := uint64(1); n != 0; n++ { // ends in some centuries
 			}
 		}()
 	case "exited":

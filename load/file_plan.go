@@ -388,9 +388,19 @@ func (o *phaseReader) only(path string, f *filePhase) string {
 		name  string
 		given bool
 	}{
-		{"run", f.Run != nil}, {"sleep", f.Sleep != nil}, {"timer", f.Timer != nil}, {"hold", f.Hold != nil},
-		{"lock", f.Lock != nil}, {"unlock", f.Unlock != nil}, {"send", f.Send != nil}, {"receive", f.Receive != nil},
-		{"map", f.Map != nil}, {"heap", f.Heap != nil}, {"stack", f.Stack != nil}, {"yield", f.Yield != nil}, {"exit", f.Exit != nil},
+		{"run", f.Run != nil},
+		{"sleep", f.Sleep != nil},
+		{"timer", f.Timer != nil},
+		{"hold", f.Hold != nil},
+		{"lock", f.Lock != nil},
+		{"unlock", f.Unlock != nil},
+		{"send", f.Send != nil},
+		{"receive", f.Receive != nil},
+		{"map", f.Map != nil},
+		{"heap", f.Heap != nil},
+		{"stack", f.Stack != nil},
+		{"yield", f.Yield != nil},
+		{"exit", f.Exit != nil},
 	} {
 		if k.given {
 			keys = append(keys, k.name)

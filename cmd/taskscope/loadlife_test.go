@@ -57,7 +57,11 @@ func TestHostileNamesAreShownSafely(t *testing.T) {
 		}
 		pid := fmt.Sprint(r.RootPID())
 		for _, args := range [][]string{
-			{"tree", pid}, {"tree", pid, "--threads"}, {"show", pid}, {"show", pid, "--json"}, {"list", "--filter", "ppid=" + pid},
+			{"tree", pid},
+			{"tree", pid, "--threads"},
+			{"show", pid},
+			{"show", pid, "--json"},
+			{"list", "--filter", "ppid=" + pid},
 			{"load", "run", "names", "as=" + as, "seconds=1ms"},
 		} {
 			_, stdout, _ := invoke(t, args...)

@@ -448,6 +448,9 @@ func (k *keeper) finish() {
 	if k.group != nil {
 		k.group.remove()
 	}
+	if k.quota != nil {
+		k.quota.remove()
+	}
 	for i := range r.plan.Objects {
 		if r.plan.Objects[i].Kind == load.ObjectQueue {
 			unlinkQueue(r.id, i)

@@ -146,14 +146,18 @@ func (p *Processes) behind(pids []int, a, b, most int) []int {
 func (p *Processes) describeSubtree(r procRow, q *inspect.Process) Line {
 	members := p.subtree(r)
 	line := Line{
-		{Text: fmt.Sprintf("%d ", q.ID.PID), Style: Strong}, {Text: Sanitize(q.Comm)},
+		{Text: fmt.Sprintf("%d ", q.ID.PID), Style: Strong},
+		{Text: Sanitize(q.Comm)},
 		{Text: fmt.Sprintf("  subtree of %d processes: ", len(members)), Style: Accent},
 	}
 	var parts []string
 	for _, one := range []struct{ id, before, after string }{
-		{"threads", "", " threads"}, {"cpu_percent", "CPU ", " % of one CPU"},
-		{"pss_bytes", "PSS ", " (shared pages divided)"}, {"rss_bytes", "RSS ", " (shared pages once per process)"},
-		{"voluntary_switches_per_second", "", " voluntary/s"}, {"involuntary_switches_per_second", "", " involuntary/s"},
+		{"threads", "", " threads"},
+		{"cpu_percent", "CPU ", " % of one CPU"},
+		{"pss_bytes", "PSS ", " (shared pages divided)"},
+		{"rss_bytes", "RSS ", " (shared pages once per process)"},
+		{"voluntary_switches_per_second", "", " voluntary/s"},
+		{"involuntary_switches_per_second", "", " involuntary/s"},
 	} {
 		f, ok := inspect.FieldByID(one.id)
 		if !ok {

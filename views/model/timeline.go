@@ -289,8 +289,16 @@ func (t *Timeline) Head(tr Tracer, width int, paused bool) []Line {
 		scale = append(scale, Span{Text: "  PAUSED", Style: Warn})
 	}
 	legend := Line{
-		{Text: "0-9", Style: OK}, {Text: " running on that CPU  ", Style: Muted}, {Text: t.G.Ready, Style: Warn}, {Text: " ready  ", Style: Muted},
-		{Text: t.G.Block}, {Text: " blocked  ", Style: Muted}, {Text: "D", Style: Bad}, {Text: " disk  ", Style: Muted}, {Text: "T", Style: Strong}, {Text: " stopped", Style: Muted},
+		{Text: "0-9", Style: OK},
+		{Text: " running on that CPU  ", Style: Muted},
+		{Text: t.G.Ready, Style: Warn},
+		{Text: " ready  ", Style: Muted},
+		{Text: t.G.Block},
+		{Text: " blocked  ", Style: Muted},
+		{Text: "D", Style: Bad},
+		{Text: " disk  ", Style: Muted},
+		{Text: "T", Style: Strong},
+		{Text: " stopped", Style: Muted},
 	}
 	at := t.lead() + t.cells - 1 - t.Cursor
 	label := "now"
@@ -362,8 +370,13 @@ func Exits(tr Tracer, g *Glyphs) []Line {
 		return []Line{Plain("Short-lived processes are seen by the scheduler trace only.", Normal), Plain(Sanitize(err.Error()), Warn)}
 	}
 	lines := []Line{{
-		{Text: "PID", Width: -8, Style: Head}, {Text: " PARENT", Width: -9, Style: Head}, {Text: " LIVED", Width: -8, Style: Head},
-		{Text: " CPU", Width: -8, Style: Head}, {Text: "  EXIT", Width: 14, Style: Head}, {Text: " BEGAN", Width: 14, Style: Head}, {Text: " NAME", Style: Head},
+		{Text: "PID", Width: -8, Style: Head},
+		{Text: " PARENT", Width: -9, Style: Head},
+		{Text: " LIVED", Width: -8, Style: Head},
+		{Text: " CPU", Width: -8, Style: Head},
+		{Text: "  EXIT", Width: 14, Style: Head},
+		{Text: " BEGAN", Width: 14, Style: Head},
+		{Text: " NAME", Style: Head},
 	}}
 	if len(list) == 0 {
 		return append(lines, nil, Plain("no process below this one has ended yet", Muted))
@@ -383,8 +396,13 @@ func Exits(tr Tracer, g *Glyphs) []Line {
 			began += fmt.Sprintf(", %d exec", e.Execs)
 		}
 		lines = append(lines, Line{
-			{Text: strconv.Itoa(e.PID), Width: -8}, {Text: strconv.Itoa(e.PPID), Width: -9}, {Text: Duration(e.LivedNS), Width: -8},
-			{Text: Duration(e.RunNS), Width: -8}, {Text: end, Width: 14, Style: style}, {Text: began, Width: 14, Style: Muted}, {Text: " " + Sanitize(e.Name)},
+			{Text: strconv.Itoa(e.PID), Width: -8},
+			{Text: strconv.Itoa(e.PPID), Width: -9},
+			{Text: Duration(e.LivedNS), Width: -8},
+			{Text: Duration(e.RunNS), Width: -8},
+			{Text: end, Width: 14, Style: style},
+			{Text: began, Width: 14, Style: Muted},
+			{Text: " " + Sanitize(e.Name)},
 		})
 	}
 	return lines

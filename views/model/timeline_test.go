@@ -58,8 +58,10 @@ func TestTimelineDrawsWhatHappened(t *testing.T) {
 
 func TestTimelineCursorReadsExactTimes(t *testing.T) {
 	s := &script{tracks: []Track{{TID: 7, Name: "w", Stretches: []Stretch{
-		{From: 0, To: 1500e3, Doing: Running, CPU: 1}, {From: 1500e3, To: 88e6, Doing: Waiting, CPU: -1, Note: "woken by 9 x"},
-		{From: 88e6, To: 88.2e6, Doing: Running, CPU: 0}, {From: 88.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
+		{From: 0, To: 1500e3, Doing: Running, CPU: 1},
+		{From: 1500e3, To: 88e6, Doing: Waiting, CPU: -1, Note: "woken by 9 x"},
+		{From: 88e6, To: 88.2e6, Doing: Running, CPU: 0},
+		{From: 88.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
 	}}}}
 	l := &Timeline{G: UnicodeGlyphs(), Width: 80, Tick: 10e6}
 	for _, tt := range []struct {

@@ -68,8 +68,7 @@ type totalsProgramSpecs struct {
 // totalsMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
-type totalsMapSpecs struct {
-}
+type totalsMapSpecs struct{}
 
 // totalsVariableSpecs contains global variables before they are loaded into the kernel.
 //
@@ -97,8 +96,7 @@ func (o *totalsObjects) Close() error {
 // totalsMaps contains all maps after they have been loaded into the kernel.
 //
 // It can be passed to loadTotalsObjects or ebpf.CollectionSpec.LoadAndAssign.
-type totalsMaps struct {
-}
+type totalsMaps struct{}
 
 func (m *totalsMaps) Close() error {
 	return _TotalsClose()
