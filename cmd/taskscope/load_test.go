@@ -238,6 +238,10 @@ func TestLoadUsage(t *testing.T) {
 		{"load|describe|vol|rate=fast", "example: rate=200Hz"},
 		{"load|list|vol", "takes no argument"},
 		{"load|sweep|a|b", "at most one run id"},
+		{"load|run|rr", "permit it with --realtime"},
+		{"load|run|policy|policies=fifo", "permit it with --realtime"},
+		{"load|run|--file|/no/such/file", "no such file"},
+		{"load|run|go-runtime|--tier|native", "only tier go has"},
 		{"load|vreify", "did you mean taskscope load verify?"},
 	} {
 		code, stdout, stderr := invoke(t, strings.Split(tt.args, "|")...)
@@ -396,5 +400,32 @@ func TestLabelled(t *testing.T) {
 	}
 	if want := "ready@500 live@2000 parked@9500 gone@9700"; strings.Join(text, " ") != want {
 		t.Errorf("%s, want %s", strings.Join(text, " "), want)
+	}
+}
+
+// TestLoadFile: a load that its user has written is run and judged like any
+// other; a mistake in it is told with its place.
+func TestLoadFile(t *testing.T) {
+	const good = "../../load/testdata/files/good/"
+	code, stdout, stderr := invoke(t, "load", "verify", "--file", good+"bakery.toml", "--file", good+"locks.toml")
+	skipUndecided(t, code, stdout, stderr)
+	if code != exitDone || !strings.Contains(stdout, "pass       bakery") || !strings.HasSuffix(stdout, "\n2 passed, 0 failed, 0 undecided, 0 skipped\n") {
+		t.Errorf("exit code %d\n%s%s", code, stderr, stdout)
+	}
+	code, stdout, stderr = invoke(t, "load", "run", "--file", good+"tree.toml", "seconds=200ms")
+	if code != exitDone || strings.Count(stdout, "thread helper-") != 12 {
+		t.Errorf("exit code %d\n%s%s", code, stderr, stdout)
+	}
+	code, _, stderr = invoke(t, "load", "verify", "--file", good+"bakery.toml", "--break", "value")
+	if code != exitFailed {
+		t.Errorf("a wrong promise: exit code %d\n%s", code, stderr)
+	}
+	const bad = "../../load/testdata/files/bad/"
+	for _, args := range []string{"load|run|--file|" + bad + "unknown-keys.toml", "load|verify|--file|" + bad + "unknown-keys.toml"} {
+		code, stdout, stderr := invoke(t, strings.Split(args, "|")...)
+		if want := "unknown-keys.toml:4:1: there is no key thread.phses"; code != exitUsage || stdout != "" ||
+			strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
 	}
 }

@@ -445,6 +445,9 @@ func (k *keeper) finish() {
 	if k.epoll >= 0 {
 		unix.Close(k.epoll)
 	}
+	if k.quota != nil {
+		k.quota.remove()
+	}
 	if k.group != nil {
 		k.group.remove()
 	}

@@ -15,6 +15,10 @@
 // and every loop; a CPU limit; and a kernel timer that kills each process a
 // little after the deadline. Any one of them is enough.
 //
+// A PID namespace would be one guard more, but is not used: in it the workers
+// know themselves by other numbers than the controller and the observer, so that
+// neither the manifest nor what is counted as left behind would be right.
+//
 // # What the counters mean
 //
 // Report counters are about the operations only, except Bytes and Slots, which

@@ -117,7 +117,7 @@ func (g *gate) excuse(m miss) (string, Verdict) {
 	return "", Fail
 }
 
-func millis(ns float64) string { return fmt.Sprintf("%.0f ms", ns/1e6) }
+func millis(ns float64) string { return fmt.Sprintf("%.3g ms", ns/1e6) }
 
 // names are those of the noisiest tasks.
 func (g *gate) names() string {

@@ -114,3 +114,25 @@ func TestTakenTime(t *testing.T) {
 		t.Errorf("200 ms short: %s (%s), want fail", c.Verdict, c.Why)
 	}
 }
+
+// TestLiveEndsWhenTheFirstIsWoken: a task whose wait is over is ready before it
+// can say so.
+func TestLiveEndsWhenTheFirstIsWoken(t *testing.T) {
+	w := pretend(t, "idle", otherBusy) // waits for 1 s
+	late := w.m.GateMonoNS + 13e8
+	for i := range w.m.Processes {
+		for k := range w.m.Processes[i].Threads {
+			w.m.Processes[i].Threads[k].Report.EndNS = late
+		}
+	}
+	w.m.ParkedMonoNS = late
+	for _, tt := range []struct {
+		at   int64
+		want bool
+	}{{5e8, true}, {99e7, true}, {11e8, false}} {
+		s := &inspect.Snapshot{MonoNS: w.m.GateMonoNS + tt.at}
+		if when, ok := PhaseOf(w.m, s, 1e8); ok != tt.want || ok && when != load.WhenLive {
+			t.Errorf("%d ms after the gate: %q, %v; want live: %v", tt.at/1e6, when, ok, tt.want)
+		}
+	}
+}

@@ -250,6 +250,11 @@ func workSpan(m *load.Manifest) (begun, first int64) {
 		for k := range m.Processes[i].Threads {
 			r := &m.Processes[i].Threads[k].Report
 			begun, marked = max(begun, r.StartNS), max(marked, r.FromNS)
+			// From then on it is ready, although it may have to wait for a CPU
+			// before it can say so (a sample saw that at a load average of 10).
+			if woken := wokenAt(m, i, k); woken != 0 {
+				first = min(first, woken)
+			}
 			switch {
 			case r.UntilNS != 0:
 				first = min(first, r.UntilNS)
@@ -262,6 +267,25 @@ func workSpan(m *load.Manifest) (begun, first int64) {
 		begun = marked
 	}
 	return begun, first
+}
+
+// wokenAt is when a thread that does nothing but wait for an instant is woken,
+// 0 for any other thread.
+func wokenAt(m *load.Manifest, process, thread int) int64 {
+	if process >= len(m.Plan.Processes) || thread >= len(m.Plan.Processes[process].Threads) || m.GateMonoNS == 0 {
+		return 0
+	}
+	at := int64(0)
+	for _, op := range m.Plan.Processes[process].Threads[thread].Ops {
+		switch op.Kind {
+		case load.OpMark:
+		case load.OpHold:
+			at = m.GateMonoNS + int64(op.A)
+		default:
+			return 0
+		}
+	}
+	return at
 }
 
 // reaped says whether a process is absent from a snapshot and may be: it ends
