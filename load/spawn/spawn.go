@@ -32,6 +32,15 @@
 // Waits + Late = A. While operations run, Loops, Late, Waits, Bytes and (for
 // OpDuty) CPUNS are live; the others appear when the thread parks.
 //
+// # Deaths
+//
+// A process that ends is a failure of the run, unless the plan says that it
+// ends, and how (load.End). Wait returns when all others are parked and those
+// have ended; the manifest keeps them, with their wait status. A process that
+// outlives its parent by plan has no parent-death signal until it has been
+// adopted, and the other guards all the time. Processes that the plan does not
+// name die with the one that started them, and are reaped by it or by us.
+//
 // # Order of set-up
 //
 // A process runs its leader's set-up operations, then forks its children in
