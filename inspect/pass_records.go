@@ -10,52 +10,59 @@ import (
 	"taskscope/inspect/internal/bpf"
 )
 
-// listRounds: an iterator may not show every task, so /proc is listed whenever
-// the number of tasks is not the one that is expected, and every so many passes
-// in any case.
+// listRounds: an iterator may not show every task, so /proc is listed when the
+// number of tasks twice differs in the same way from the one that is expected,
+// and every so many passes in any case.
 const listRounds = 8
 
 // readRecords fills r.src.recs with the tasks of the pass.
-func (r *Reader) readRecords(q Request) error {
+func (r *Reader) readRecords(q Request, ps *pass) error {
 	x := &r.src.recs
-	x.tasks = x.tasks[:0]
+	x.reset()
+	if n, ok := r.taskCount(); ok && len(ps.prev) == 0 && q.Only == nil {
+		x.tasks = make([]bpf.Task, 0, n+n/8) // growing would copy it again and again
+	}
 	x.begin = r.now()
 	var err error
 	if q.Only == nil {
-		err = r.readAllRecords(x)
+		err = r.src.tasks.Each(leftOut(q), func(batch []bpf.Task) {
+			for i := range batch {
+				x.add(&batch[i], ps)
+			}
+		})
 	} else {
-		err = r.readSomeRecords(x, q.Only)
+		err = r.readSomeRecords(x, q.Only, ps)
 	}
 	x.end = r.now()
-	if err != nil {
-		return err
-	}
-	x.gather(r.seed)
-	return nil
-}
-
-func (r *Reader) readAllRecords(x *records) error {
-	if n, ok := r.taskCount(); ok && cap(x.tasks) < n {
-		x.tasks = make([]bpf.Task, 0, n+n/8) // growing would copy it again and again
-	}
-	var err error
-	x.tasks, err = r.src.tasks.Pass(x.tasks)
-	if byTID := func(a, b bpf.Task) int { return cmp.Compare(a.TID, b.TID) }; err == nil && !slices.IsSortedFunc(x.tasks, byTID) {
-		slices.SortFunc(x.tasks, byTID)
-	}
+	x.gather()
 	return err
 }
 
-func (r *Reader) readSomeRecords(x *records, pids []int) error {
-	pids = slices.Compact(slices.Sorted(slices.Values(pids)))
-	for _, pid := range pids {
-		n := len(x.tasks)
+// leftOut is what a pass over all tasks does not need.
+func leftOut(q Request) bpf.Parts {
+	without := bpf.PartDelays
+	want := q.Want | q.FocusWant
+	if want&WantIO == 0 {
+		without |= bpf.PartIO
+	}
+	if want&WantThreads == 0 && len(q.ThreadsOf) == 0 && q.Focus == 0 {
+		without |= bpf.PartRegs
+	}
+	return without
+}
+
+func (r *Reader) readSomeRecords(x *records, pids []int, ps *pass) error {
+	s := &r.src
+	for _, pid := range slices.Compact(slices.Sorted(slices.Values(pids))) {
 		var err error
-		x.tasks, err = r.src.tasks.One(pid, x.tasks)
+		s.some, err = s.tasks.One(pid, s.some[:0])
 		if err != nil && !errors.Is(err, bpf.ErrNoProcess) {
 			return err
 		}
-		slices.SortFunc(x.tasks[n:], func(a, b bpf.Task) int { return cmp.Compare(a.TID, b.TID) })
+		slices.SortFunc(s.some, func(a, b bpf.Task) int { return cmp.Compare(a.TID, b.TID) })
+		for i := range s.some {
+			x.add(&s.some[i], ps)
+		}
 	}
 	return nil
 }
@@ -68,7 +75,11 @@ func (r *Reader) findStrays(q Request) ([]int, error) {
 		return s.withoutRecords(pids), err
 	}
 	n, ok := r.taskCount()
-	if ok && n == len(s.recs.tasks)+s.hidden && r.round < s.listed+listRounds && s.recs.orphans == nil {
+	// A difference that comes and goes are tasks that were born or have exited
+	// meanwhile; one that stays are tasks that are not shown.
+	missed := s.missed
+	s.missed = n - s.recs.count - s.hidden
+	if ok && (s.missed == 0 || s.missed != missed) && s.listed != 0 && r.round < s.listed+listRounds && len(s.recs.orphans) == 0 {
 		return s.withoutRecords(s.strays), nil
 	}
 	pids, err := r.direct.PIDs(r.pids[:0])
@@ -97,17 +108,13 @@ func (s *source) withoutRecords(pids []int) []int {
 // recordPass makes the snapshot of a pass whose tasks come from records. What
 // needs no file is done here; processes of which a file is needed, and those
 // without records, are visited as in any other pass.
-func (r *Reader) recordPass(ctx context.Context, s *Snapshot, q Request) error {
+func (r *Reader) recordPass(ctx context.Context, s *Snapshot, q Request, ps *pass) error {
 	strays, err := r.findStrays(q)
 	if err != nil {
 		return fmt.Errorf("inspect: list processes: %w", err)
 	}
 	src := &r.src
 	x := &src.recs
-	ps := r.newPass(q, nil)
-	if ps.recs = x; src.exact != nil {
-		ps.exact = src.exact
-	}
 	src.pids = mergePIDs(src.pids[:0], x.groups, strays)
 	src.done, src.slots = resize(src.done, len(src.pids)), resize(src.slots, len(src.pids))
 	src.visits, src.places = src.visits[:0], src.places[:0]
@@ -175,8 +182,9 @@ func mergePIDs(dst []int, groups []group, strays []int) []int {
 // withoutFiles makes the entry of a process from its records alone; false: a
 // file of it is needed.
 func (v *visit) withoutFiles(ps *pass, g *group, before *entry, out *found) bool {
-	if ps.unchanged(g, before) {
-		*out = found{entry: before, at: ps.recs.at(g.leader), threads: int(g.n)}
+	x := ps.recs
+	if g.leader == none || ps.unchanged(&x.tasks[g.leader], g.sum, before) {
+		*out = found{entry: before, at: x.at(g), threads: int(g.n)}
 		return true
 	}
 	v.reset(ps, nil, g.pid, before)
@@ -189,18 +197,17 @@ func (v *visit) withoutFiles(ps *pass, g *group, before *entry, out *found) bool
 	return true
 }
 
-// unchanged: the same records, and no file to be looked at.
-func (ps *pass) unchanged(g *group, e *entry) bool {
-	if e == nil || !e.bpf || e.sums[slotTask] != g.sum || len(e.p.StuckFiles) > 0 {
+// unchanged: the records of a process are the same as in the pass before, and
+// there is no file to be looked at.
+func (ps *pass) unchanged(leader *bpf.Task, sum uint64, e *entry) bool {
+	pid := int(leader.TGID)
+	if e == nil || !e.bpf || e.sums[slotTask] != sum || len(e.p.StuckFiles) > 0 {
 		return false
 	}
-	want := ps.wantOf(g.pid)
-	if want != e.want || want&(WantStatusRest|WantRollup|WantFDs) != 0 {
+	want := ps.wantOf(pid)
+	if want != e.want || want&(WantStatusRest|WantRollup|WantFDs) != 0 || want&WantIO != 0 && leader.Have&bpf.HaveIO == 0 {
 		return false
 	}
-	if want&WantIO != 0 && ps.recs.tasks[g.leader].Have&bpf.HaveIO == 0 {
-		return false
-	}
-	turn := (g.pid+ps.round)%onceRounds == 0
+	turn := (pid+ps.round)%onceRounds == 0
 	return !turn || !e.dirty && want&(WantCgroup|WantExe|WantStatRest) == 0
 }

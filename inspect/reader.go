@@ -162,10 +162,11 @@ func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
 	r.round++
 	r.held.NextPass()
 	if r.src.tasks != nil {
-		err := r.readRecords(q)
+		ps := r.newRecordPass(q)
+		err := r.readRecords(q, ps)
 		if err == nil {
 			s.Source = SourceBPF
-			return r.recordPass(ctx, s, q)
+			return r.recordPass(ctx, s, q, ps)
 		}
 		r.src.fail(err)
 	}
@@ -226,6 +227,15 @@ func (r *Reader) newPass(q Request, pids []int) *pass {
 	}
 	if asks&WantTotals != 0 {
 		ps.totals = r.totals
+	}
+	return ps
+}
+
+// newRecordPass prepares a pass over records.
+func (r *Reader) newRecordPass(q Request) *pass {
+	ps := r.newPass(q, nil)
+	if ps.recs = &r.src.recs; r.src.exact != nil {
+		ps.exact = r.src.exact
 	}
 	return ps
 }

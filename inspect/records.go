@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"cmp"
-	"hash/maphash"
 	"slices"
 
 	"taskscope/inspect/internal/bpf"
@@ -12,35 +11,80 @@ import (
 // from pass to pass: a visit takes what it needs before it reads any file that
 // may hang.
 type records struct {
+	// tasks are those of processes that have to be looked at: the only thread
+	// of a process of which there is nothing new is not among them.
 	tasks  []bpf.Task
-	sums   []uint64 // of each record
-	next   []int32  // the next record of the same process, none at the end
+	order  []int32  // of tasks: their number in the pass
+	sums   []uint64 // of tasks: their fingerprints
+	next   []int32  // of tasks: the next one of the same process, none at the end
 	groups []group  // sorted by PID
 	// orphans are processes of which there are records, but none of the leader.
 	orphans    []int
+	count      int   // of all records
+	cursor     int   // into the processes of the pass before
 	begin, end int64 // CLOCK_MONOTONIC instants around the pass
 }
 
 // group is one process: a chain of records in the order of the TIDs.
 type group struct {
 	pid         int
-	leader      int32 // its record, which also says when the process started
+	leader      int32 // its record, which also says when the process started; none: nothing new
 	first, last int32
 	n           int32
+	order       int32  // number of the leader's record in the pass
 	sum         uint64 // of all its records
 	settled     bool   // no thread exited while the records were made, and none is missing
 }
 
-// gather puts the records together. They must be sorted by TID within each
-// process, and leaders by PID.
-func (x *records) gather(seed maphash.Seed) {
-	x.groups, x.orphans = x.groups[:0], x.orphans[:0]
-	for i := range x.tasks {
-		if t := &x.tasks[i]; t.Leader() {
-			x.groups = append(x.groups, group{pid: int(t.TGID), leader: int32(i), first: none, settled: true})
-		}
+// reset begins a new pass. What the first pass needed is given back when later
+// ones, which find most processes unchanged, need far less.
+func (x *records) reset() {
+	if cap(x.tasks) > 4*max(len(x.tasks), 256) {
+		x.tasks, x.order, x.sums, x.next = nil, nil, nil, nil
 	}
-	x.sums, x.next = resize(x.sums, len(x.tasks)), resize(x.next, len(x.tasks))
+	x.cursor = 0
+	x.tasks, x.order, x.sums = x.tasks[:0], x.order[:0], x.sums[:0]
+	x.groups, x.orphans, x.count = x.groups[:0], x.orphans[:0], 0
+}
+
+// add takes the next record of the pass. Leaders come in the order of their PIDs.
+func (x *records) add(t *bpf.Task, ps *pass) {
+	order := int32(x.count)
+	x.count++
+	sum := t.Fingerprint(ps.seed)
+	if t.Leader() {
+		g := group{pid: int(t.TGID), leader: int32(len(x.tasks)), first: none, order: order, settled: true}
+		if t.NrThreads == 1 {
+			if g.sum = mixSums(0, sum); ps.unchanged(t, g.sum, x.before(ps, g.pid)) {
+				g.leader, g.n = none, 1
+				x.groups = append(x.groups, g)
+				return
+			}
+			g.sum = 0
+		}
+		x.groups = append(x.groups, g)
+	}
+	x.tasks, x.order, x.sums = append(x.tasks, *t), append(x.order, order), append(x.sums, sum)
+}
+
+// before is the process in the pass before.
+func (x *records) before(ps *pass, pid int) *entry {
+	for x.cursor < len(ps.prevPIDs) && ps.prevPIDs[x.cursor] < pid {
+		x.cursor++
+	}
+	if x.cursor < len(ps.prevPIDs) && ps.prevPIDs[x.cursor] == pid {
+		return ps.prev[x.cursor]
+	}
+	return nil
+}
+
+// gather puts the records together.
+func (x *records) gather() {
+	byPID := func(a, b group) int { return cmp.Compare(a.pid, b.pid) }
+	if !slices.IsSortedFunc(x.groups, byPID) {
+		slices.SortFunc(x.groups, byPID)
+	}
+	x.next = resize(x.next, len(x.tasks))
 	var g *group
 	for i := range x.tasks {
 		t := &x.tasks[i]
@@ -50,11 +94,8 @@ func (x *records) gather(seed maphash.Seed) {
 				continue
 			}
 		}
-		x.sums[i] = t.Fingerprint(seed)
 		x.hang(g, int32(i))
 	}
-	slices.Sort(x.orphans)
-	x.orphans = slices.Compact(x.orphans)
 }
 
 // hang adds a record to its process.
@@ -68,10 +109,13 @@ func (x *records) hang(g *group, i int32) {
 	}
 	g.last = i
 	g.n++
-	g.sum = (g.sum ^ x.sums[i]) * 0x9e3779b97f4a7c15 // order matters
+	g.sum = mixSums(g.sum, x.sums[i])
 	first := &x.tasks[g.first]
 	g.settled = g.settled && t.Have&bpf.HaveSeq != 0 && t.Seq&1 == 0 && t.Seq == first.Seq
 }
+
+// mixSums adds the fingerprint of one more record; their order matters.
+func mixSums(all, one uint64) uint64 { return (all ^ one) * 0x9e3779b97f4a7c15 }
 
 // find gives the process, nil if there is no record of its leader.
 func (x *records) find(pid int) *group {
@@ -85,8 +129,8 @@ func (x *records) find(pid int) *group {
 	return &x.groups[i]
 }
 
-// at is the instant a record was made: the pass goes through them at an even
-// pace.
-func (x *records) at(i int32) int64 {
-	return x.begin + (x.end-x.begin)*int64(i)/int64(max(1, len(x.tasks)))
+// at is the instant the record of the leader was made: the pass goes through
+// them at an even pace.
+func (x *records) at(g *group) int64 {
+	return x.begin + (x.end-x.begin)*int64(g.order)/int64(max(1, x.count))
 }

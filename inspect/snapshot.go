@@ -95,16 +95,20 @@ type Process struct {
 
 	Comm        string // raw bytes, unescaped (comm, or stat field 2)
 	Cmdline     Known[[]string]
-	CmdlineCut  bool          // longer than the cap: truncated
 	Exe         Known[string] // readlink exe
 	Cgroup      Known[string] // cgroup v2 path, else the first v1 path
 	UID, EUID   Known[uint32] // status Uid
 	User        string        // name of UID in /etc/passwd, its number when it has none, "" when UID is unknown
 	GID         Known[uint32]
 	Kernel      Known[bool] // kernel thread: status Kthread, or stat flags & PF_KTHREAD
+	CmdlineCut  bool        // Cmdline is longer than the cap: truncated
 	LeaderState State       // stat 3
 	State       State       // derived from all threads when they were read, else the leader's
-	Flags       Known[uint64]
+	// Partial: an earlier value is shown for at least one file (see StuckFiles).
+	Partial    bool
+	bpf        bool // made of BPF records
+	ThreadsWhy Why  // of Threads
+	Flags      Known[uint64]
 	// ExecID changes with every execve; it says nothing else. Source bpf only.
 	ExecID Known[uint64]
 
@@ -152,8 +156,7 @@ type Process struct {
 	StartCode, EndCode, StartStack, StartData, EndData, StartBrk Known[uint64] // stat 26,27,28,45,46,47
 
 	// Threads, sorted by TID; nil with ThreadsWhy set when they were not read.
-	Threads    []Thread
-	ThreadsWhy Why
+	Threads []Thread
 	// Exited sums what threads of this process had counted when they were
 	// last seen alive and have since exited: a floor of what they really did.
 	// Where Switches.Exact, its counters are what the kernel says of all
@@ -161,10 +164,6 @@ type Process struct {
 	Exited Exited
 	// StuckFiles names files of this process whose read is blocked right now.
 	StuckFiles []string
-	// Partial: an earlier value is shown for at least one file (see StuckFiles).
-	Partial bool
-
-	bpf bool // made of BPF records
 }
 
 // Switches are context switches of a process.

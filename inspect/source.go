@@ -37,8 +37,9 @@ type source struct {
 
 	recs   records
 	strays []int // processes that the iterator does not show
-	// threads of the strays, and the round in which /proc was listed last
-	hidden, listed int
+	// threads of the strays, tasks that are neither shown nor strays, and the
+	// round in which /proc was listed last
+	hidden, missed, listed int
 
 	// Scratch of a pass: all PIDs, what became of each, and those to be visited
 	// with their places among all.
@@ -48,6 +49,7 @@ type source struct {
 	visits []int
 	places []int
 	visit  visit
+	some   []bpf.Task // of one process
 }
 
 // loaded is the outcome of a load.

@@ -14,7 +14,7 @@ func (v *visit) takeRecords(g *group) {
 	x := v.ps.recs
 	v.record = true
 	v.task = x.tasks[g.leader]
-	v.at = x.at(g.leader)
+	v.at = x.at(g)
 	if b := v.before; b != nil && b.p.ID.Start != v.task.StartTicks() {
 		v.before = nil
 	}

@@ -8,7 +8,7 @@ const (
 	// fullRounds: a process that rests is read in full every so many passes,
 	// because a few things are done to it from outside: another nice value,
 	// affinity or tracer, pages that are taken away.
-	fullRounds = 8
+	fullRounds = 16
 	// maxHeld bounds the descriptors kept open for the visible rows.
 	maxHeld = 512
 )

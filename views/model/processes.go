@@ -190,6 +190,9 @@ func (p *Processes) collect() {
 	for _, q := range exited {
 		add(q, nil, true, 0)
 	}
+	// What lies beyond the end would keep whole frames of the past alive.
+	clear(p.deltas[len(p.deltas):cap(p.deltas)])
+	clear(p.view.Processes[len(p.view.Processes):cap(p.view.Processes)])
 }
 
 // exited are the processes that have exited since the sample before, by PID:

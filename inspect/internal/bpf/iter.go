@@ -68,11 +68,12 @@ func newBuffer(size int) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)[:size]
 }
 
-// readRecords appends the records of type T that read delivers to dst until
-// read reports the end (0 bytes). Records may be cut anywhere between two
-// reads. buf must come from newBuffer and hold at least one record; T must have
-// no pointers and be as the program lays it out.
-func readRecords[T any](read func([]byte) (int, error), buf []byte, dst []T) ([]T, error) {
+// readRecords hands the records of type T that read delivers to take, until read
+// reports the end (0 bytes). They lie in buf, so take copies what it keeps.
+// Records may be cut anywhere between two reads. buf must come from newBuffer
+// and hold at least one record; T must have no pointers and be as the program
+// lays it out.
+func readRecords[T any](read func([]byte) (int, error), buf []byte, take func([]T)) error {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
 	rest := 0 // bytes of a cut record at the start of buf
@@ -83,29 +84,35 @@ func readRecords[T any](read func([]byte) (int, error), buf []byte, dst []T) ([]
 			// EAGAIN: the program saw very many tasks and wrote nothing yet.
 			continue
 		case err != nil:
-			return dst, err
+			return err
 		case n == 0 && rest != 0:
-			return dst, errCutRecord
+			return errCutRecord
 		case n == 0:
-			return dst, nil
+			return nil
 		}
 		n += rest
 		whole := n / size
-		dst = append(dst, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(buf))), whole)...)
+		take(unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(buf))), whole))
 		rest = copy(buf, buf[whole*size:n])
 	}
 }
 
 var errCutRecord = errors.New("the last record is cut short")
 
-// runIter makes one pass over a link.
-func runIter[T any](link int, buf []byte, dst []T) ([]T, error) {
+// eachRecord makes one pass over a link.
+func eachRecord[T any](link int, buf []byte, take func([]T)) error {
 	fd, err := openIter(link)
 	if err != nil {
-		return dst, err
+		return err
 	}
 	defer unix.Close(fd)
-	return readRecords(func(p []byte) (int, error) { return unix.Read(fd, p) }, buf, dst)
+	return readRecords(func(p []byte) (int, error) { return unix.Read(fd, p) }, buf, take)
+}
+
+// runIter makes one pass over a link and appends its records to dst.
+func runIter[T any](link int, buf []byte, dst []T) ([]T, error) {
+	err := eachRecord(link, buf, func(batch []T) { dst = append(dst, batch...) })
+	return dst, err
 }
 
 // runFiltered makes one pass with a filter of its own.

@@ -67,18 +67,18 @@ func TestReadRecords(t *testing.T) {
 	for _, tt := range tests {
 		for _, size := range []int{recordSize, recordSize + 1, 2*recordSize - 1, 1000} {
 			in := append(pieces(nil), tt.in...)
-			got, err := readRecords(in.read, newBuffer(size), []record{{a: 99}})
+			got, err := collectRecords(in.read, newBuffer(size), []record{{a: 99}})
 			if err != nil || len(got) != 6 || got[0].a != 99 || !bytes.Equal(asBytes(got[1:]), all) {
 				t.Errorf("%s, buffer %d: %v, %v", tt.name, size, got, err)
 			}
 		}
 	}
 	in := pieces{all[:50]}
-	if got, err := readRecords(in.read, newBuffer(100), []record(nil)); !errors.Is(err, errCutRecord) || len(got) != 2 {
+	if got, err := collectRecords(in.read, newBuffer(100), []record(nil)); !errors.Is(err, errCutRecord) || len(got) != 2 {
 		t.Errorf("end in a record: %v, %v", got, err)
 	}
 	in = pieces{all[:24], io.ErrUnexpectedEOF}
-	if got, err := readRecords(in.read, newBuffer(100), []record(nil)); !errors.Is(err, io.ErrUnexpectedEOF) || len(got) != 1 {
+	if got, err := collectRecords(in.read, newBuffer(100), []record(nil)); !errors.Is(err, io.ErrUnexpectedEOF) || len(got) != 1 {
 		t.Errorf("error: %v, %v", got, err)
 	}
 }
@@ -102,9 +102,15 @@ func FuzzReadRecords(f *testing.F) {
 		if len(rest) > 0 {
 			in = append(in, rest)
 		}
-		got, err := readRecords(in.read, newBuffer(recordSize+int(size)), []record(nil))
+		got, err := collectRecords(in.read, newBuffer(recordSize+int(size)), []record(nil))
 		if err != nil || !bytes.Equal(asBytes(got), asBytes(want)) {
 			t.Fatalf("got %d of %d records, %v", len(got), len(want), err)
 		}
 	})
+}
+
+// collectRecords appends all records to dst.
+func collectRecords(read func([]byte) (int, error), buf []byte, dst []record) ([]record, error) {
+	err := readRecords(read, buf, func(batch []record) { dst = append(dst, batch...) })
+	return dst, err
 }

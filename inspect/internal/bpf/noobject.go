@@ -12,6 +12,7 @@ const (
 	percpuVarPercpuOff      = "percpuVarPercpuOff"
 	tasksProgDumpTasks      = "tasksProgDumpTasks"
 	tasksVarExactRss        = "tasksVarExactRss"
+	tasksVarLeftOut         = "tasksVarLeftOut"
 	tasksVarNcpu            = "tasksVarNcpu"
 	tasksVarPercpuOff       = "tasksVarPercpuOff"
 	totalsProgDumpTotals    = "totalsProgDumpTotals"

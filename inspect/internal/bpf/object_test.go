@@ -77,6 +77,7 @@ func TestConstants(t *testing.T) {
 		"HAVE_MM": uint64(HaveMM), "HAVE_RSS_EXACT": uint64(HaveRSSExact), "HAVE_REGS": uint64(HaveRegs),
 		"HAVE_SCHED_INFO": uint64(HaveSchedInfo), "HAVE_RQ_CLOCK": uint64(HaveRQClock), "HAVE_IO": uint64(HaveIO),
 		"HAVE_SEQ": uint64(HaveSeq), "HAVE_DELAYS": uint64(HaveDelays), "HAVE_EXEC_ID": uint64(HaveExecID),
+		"PART_REGS": uint64(PartRegs), "PART_IO": uint64(PartIO), "PART_DELAYS": uint64(PartDelays),
 	}
 	for name, v := range enums(t) {
 		w, known := want[name]

@@ -27,7 +27,21 @@ type Source struct {
 	cpus   int
 	boot   int64 // time namespace: added to start times, ns
 	exactW uint32
+	leave  *ebpf.Variable
+	leaveW Parts
 }
+
+// Parts of a record that a pass can leave out: each lies on cache lines of its
+// own, and with many tasks it is the cache misses that a pass costs. The values
+// are those of enum part in tasks.bpf.c.
+type Parts uint32
+
+// The parts. One never leaves any out.
+const (
+	PartRegs   Parts = 1 << iota // HaveRegs
+	PartIO                       // HaveIO
+	PartDelays                   // HaveDelays
+)
 
 // Caps is what this source can do on this kernel.
 type Caps struct {
@@ -79,7 +93,7 @@ func (s *Source) open(ctx context.Context, types *Types) error {
 		return err
 	}
 	s.prog = s.coll.Programs[tasksProgDumpTasks]
-	s.exact = s.coll.Variables[tasksVarExactRss]
+	s.exact, s.leave = s.coll.Variables[tasksVarExactRss], s.coll.Variables[tasksVarLeftOut]
 	if s.boot, err = boottimeOffset(); err != nil {
 		return explain("read time namespace", err)
 	}
@@ -107,18 +121,26 @@ func (s *Source) Caps() Caps { return s.caps }
 // extended slice. Threads of a process need not lie side by side. Tasks that
 // are born or die meanwhile may be missing.
 func (s *Source) Pass(dst []Task) ([]Task, error) {
+	err := s.Each(0, func(batch []Task) { dst = append(dst, batch...) })
+	return dst, err
+}
+
+// Each makes a Pass that leaves some parts out, which are then absent from all
+// records, and hands the records to take, a batch at a time and in the order of
+// their TIDs. They are take's to change, but only until it returns.
+func (s *Source) Each(without Parts, take func(batch []Task)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link < 0 {
-		return dst, ErrClosed
+		return ErrClosed
 	}
-	if err := s.setExact(s.caps.ExactRSSInPass); err != nil {
-		return dst, err
+	if err := s.setUp(s.caps.ExactRSSInPass, without); err != nil {
+		return err
 	}
-	n := len(dst)
-	dst, err := runIter(s.link, s.buf, dst)
-	s.shiftStart(dst[n:])
-	return dst, err
+	return eachRecord(s.link, s.buf, func(batch []Task) {
+		s.shiftStart(batch)
+		take(batch)
+	})
 }
 
 // One appends the records of all threads of one process, by its number in our
@@ -134,7 +156,7 @@ func (s *Source) One(tgid int, dst []Task) ([]Task, error) {
 	if tgid <= 0 {
 		return dst, ErrNoProcess
 	}
-	if err := s.setExact(s.cpus > 0); err != nil {
+	if err := s.setUp(s.cpus > 0, 0); err != nil {
 		return dst, err
 	}
 	base := len(dst)
@@ -171,19 +193,25 @@ func (s *Source) walk(tgid uint32, dst []Task) ([]Task, error) {
 	return kept, err
 }
 
-// setExact tells the program whether to add the per-CPU parts of RSS.
-func (s *Source) setExact(on bool) error {
+// setUp tells the program whether to add the per-CPU parts of RSS, and what to
+// leave out.
+func (s *Source) setUp(exact bool, leave Parts) error {
 	var v uint32
-	if on {
+	if exact {
 		v = 1
 	}
-	if v == s.exactW {
-		return nil
+	if v != s.exactW {
+		if err := s.exact.Set(v); err != nil {
+			return explain("set up a pass", err)
+		}
+		s.exactW = v
 	}
-	if err := s.exact.Set(v); err != nil {
-		return explain("set up a pass", err)
+	if leave != s.leaveW {
+		if err := s.leave.Set(uint32(leave)); err != nil {
+			return explain("set up a pass", err)
+		}
+		s.leaveW = leave
 	}
-	s.exactW = v
 	return nil
 }
 

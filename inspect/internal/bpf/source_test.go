@@ -405,3 +405,32 @@ func TestPassAllocates(t *testing.T) {
 		t.Errorf("%v allocations a pass", n)
 	}
 }
+
+// TestEachWithout: what is left out is absent from all records, and there again
+// in the next pass.
+func TestEachWithout(t *testing.T) {
+	s := openSource(t)
+	const parts = HaveRegs | HaveIO | HaveDelays
+	have := func(without Parts) (all Have) {
+		t.Helper()
+		err := s.Each(without, func(batch []Task) {
+			for i := range batch {
+				all |= batch[i].Have
+				if b := &batch[i]; b.Have&HaveIO == 0 && b.RChar|b.SigRChar|b.UserSP != 0 {
+					t.Errorf("thread %d says what it has not", b.TID)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all & parts
+	}
+	whole := have(0)
+	if got := have(PartRegs | PartIO | PartDelays); got != 0 {
+		t.Errorf("left out, but there: %b", got)
+	}
+	if got := have(0); got != whole {
+		t.Errorf("%b in a pass with all parts, %b before", got, whole)
+	}
+}

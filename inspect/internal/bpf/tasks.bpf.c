@@ -65,6 +65,17 @@ volatile const u64 percpu_off[MAX_CPUS] = {};
 /* Set before a pass: sum the per-CPU parts of rss (costs a read per CPU). */
 volatile u32 exact_rss = 0;
 
+/* Set before a pass: what is left out of it. These lie on cache lines of their
+ * own, and with many tasks it is the cache misses that a pass costs. Mirrored in
+ * source.go. */
+enum part {
+	PART_REGS = 1 << 0,
+	PART_IO = 1 << 1,
+	PART_DELAYS = 1 << 2,
+};
+const enum part *part_layout __attribute__((unused));
+volatile u32 left_out = 0;
+
 /* The record is too large for the 512-byte stack. One pass runs at a time
  * (Source has a lock), so one element is enough. */
 struct {
@@ -157,7 +168,7 @@ static __always_inline void fill_signal(struct task_rec *r, struct signal_struct
 	r->sig_nivcsw = sig->nivcsw;
 	r->sig_min_flt = sig->min_flt;
 	r->sig_maj_flt = sig->maj_flt;
-	if (bpf_core_field_exists(sig->ioac.read_bytes)) {
+	if (bpf_core_field_exists(sig->ioac.read_bytes) && !(left_out & PART_IO)) {
 		r->sig_rchar = sig->ioac.rchar;
 		r->sig_wchar = sig->ioac.wchar;
 		r->sig_syscr = sig->ioac.syscr;
@@ -175,7 +186,7 @@ static __always_inline void fill_signal(struct task_rec *r, struct signal_struct
 
 static __always_inline void fill_io(struct task_rec *r, struct task_struct *t)
 {
-	if (!bpf_core_field_exists(t->ioac.read_bytes))
+	if (!bpf_core_field_exists(t->ioac.read_bytes) || (left_out & PART_IO))
 		return;
 	r->rchar = t->ioac.rchar;
 	r->wchar = t->ioac.wchar;
@@ -248,7 +259,7 @@ static __always_inline void fill_regs(struct task_rec *r, struct task_struct *t)
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) ||
 	    !bpf_core_field_exists(struct pt_regs, sp))
 		return;
-	if (!t->mm || (t->flags & PF_KTHREAD) || t->exit_state)
+	if (!t->mm || (t->flags & PF_KTHREAD) || t->exit_state || (left_out & PART_REGS))
 		return;
 	regs = (struct pt_regs *)bpf_task_pt_regs(t);
 	r->user_sp = regs->sp;
@@ -295,7 +306,7 @@ int dump_tasks(struct bpf_iter__task *ctx)
 		r->exec_id = t->self_exec_id;
 		r->have |= HAVE_EXEC_ID;
 	}
-	if (bpf_core_field_exists(t->delays) && t->delays) {
+	if (bpf_core_field_exists(t->delays) && !(left_out & PART_DELAYS) && t->delays) {
 		r->blkio_delay = t->delays->blkio_delay;
 		r->have |= HAVE_DELAYS;
 	}

@@ -20,7 +20,9 @@ const (
 	tasksProgDumpTasks = "dump_tasks"
 	tasksVarExactRss   = "exact_rss"
 	tasksVarHaveLayout = "have_layout"
+	tasksVarLeftOut    = "left_out"
 	tasksVarNcpu       = "ncpu"
+	tasksVarPartLayout = "part_layout"
 	tasksVarPercpuOff  = "percpu_off"
 )
 
@@ -82,7 +84,9 @@ type tasksMapSpecs struct {
 type tasksVariableSpecs struct {
 	ExactRss   *ebpf.VariableSpec `ebpf:"exact_rss"`
 	HaveLayout *ebpf.VariableSpec `ebpf:"have_layout"`
+	LeftOut    *ebpf.VariableSpec `ebpf:"left_out"`
 	Ncpu       *ebpf.VariableSpec `ebpf:"ncpu"`
+	PartLayout *ebpf.VariableSpec `ebpf:"part_layout"`
 	PercpuOff  *ebpf.VariableSpec `ebpf:"percpu_off"`
 }
 
@@ -121,7 +125,9 @@ func (m *tasksMaps) Close() error {
 type tasksVariables struct {
 	ExactRss   *ebpf.Variable `ebpf:"exact_rss"`
 	HaveLayout *ebpf.Variable `ebpf:"have_layout"`
+	LeftOut    *ebpf.Variable `ebpf:"left_out"`
 	Ncpu       *ebpf.Variable `ebpf:"ncpu"`
+	PartLayout *ebpf.Variable `ebpf:"part_layout"`
 	PercpuOff  *ebpf.Variable `ebpf:"percpu_off"`
 }
 
