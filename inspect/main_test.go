@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		helperThreads(4)
 		fmt.Println("ready")
 		waitForEOF()
+	case "crowd":
+		helperThreads(crowd - 1)
+		fmt.Println("ready")
+		waitForEOF()
 	case "leaderless":
 		helperThreads(2)
 		page := make([]byte, 20<<20)

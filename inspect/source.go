@@ -32,6 +32,7 @@ type source struct {
 	tasks   *bpf.Source       // nil: /proc is read
 	exact   *bpf.TotalsSource // nil: not to be had
 	pending chan loaded       // a load is under way
+	why     error             // of the last load that failed
 	cancel  context.CancelFunc
 	notice  string // to be told in the next snapshot
 
@@ -144,7 +145,7 @@ func (s *source) take(l loaded) {
 	if s.cancel != nil {
 		s.cancel()
 	}
-	s.pending, s.cancel = nil, nil
+	s.pending, s.cancel, s.why = nil, nil, l.err
 	if l.err == nil {
 		s.tasks, s.exact = l.tasks, l.exact
 	}

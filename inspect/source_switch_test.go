@@ -93,7 +93,7 @@ func switched(t *testing.T, r *Reader, q Request, each func(*Snapshot)) {
 			return
 		}
 		if r.src.tried && r.src.pending == nil && r.src.tasks == nil {
-			t.Skip("BPF cannot be had here")
+			t.Skip(r.src.why)
 		}
 	}
 	t.Fatal("BPF was not loaded in 20 s")
