@@ -33,10 +33,11 @@ func (b *bound) lower(value uint64, source string) {
 	}
 }
 
-// host are the limits of this machine.
+// host are the limits of this machine. Descriptors have two: those of one
+// process, files, and those of all of them, open.
 type host struct {
-	tasks, memory, files bound
-	cpus                 int
+	tasks, memory, files, open bound
+	cpus                       int
 }
 
 // ownFiles is what the controller opens for a run besides a pidfd per process.
@@ -65,11 +66,25 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 		return fmt.Errorf("%w: %s of memory wanted, %s allowed (%s); raise it with --max-memory",
 			ErrBudget, mebibytes(memory, true), mebibytes(h.memory.value, false), h.memory.source)
 	}
-	if files := uint64(len(p.Processes) + ownFiles + p.Budget.Files + planDescriptors(p)); files > h.files.value {
-		return fmt.Errorf("%w: %d file descriptors wanted, %d allowed (%s); raise it with ulimit -n",
-			ErrBudget, files, h.files.value, h.files.source)
+	if err := checkFiles(p, h); err != nil {
+		return err
 	}
 	return checkRealtime(p, l, h.cpus)
+}
+
+// checkFiles bounds the descriptors of the controller, and of the workers
+// together. A worker has few, and a limit of its own.
+func checkFiles(p *load.Plan, h host) error {
+	shared := planDescriptors(p)
+	if own := uint64(len(p.Processes) + ownFiles + shared); own > h.files.value {
+		return fmt.Errorf("%w: %d file descriptors wanted in one process, %d allowed (%s); raise it with ulimit -n",
+			ErrBudget, own, h.files.value, h.files.source)
+	}
+	if all := uint64(p.Budget.Files + (shared+1)*len(p.Processes) + ownFiles); all > h.open.value {
+		return fmt.Errorf("%w: %d file descriptors wanted in all processes, %d allowed (%s)",
+			ErrBudget, all, h.open.value, h.open.source)
+	}
+	return nil
 }
 
 // mebibytes writes an amount as people write it for --max-memory; what is wanted
@@ -259,7 +274,7 @@ func busySeconds(t *load.ThreadPlan) float64 {
 // does not count.
 func hostLimits() host {
 	none := bound{math.MaxInt64, "no limit"}
-	h := host{tasks: none, memory: none, files: none, cpus: runtime.NumCPU()}
+	h := host{tasks: none, memory: none, files: none, open: none, cpus: runtime.NumCPU()}
 	for _, f := range []string{"pid_max", "threads-max"} {
 		if n, ok := readUint("/proc/sys/kernel/" + f); ok {
 			h.tasks.lower(n/4, "a quarter of kernel."+f)
@@ -270,7 +285,10 @@ func hostLimits() host {
 		h.tasks.lower(l.Cur/4, "a quarter of RLIMIT_NPROC")
 	}
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil {
-		h.files.lower(l.Cur/2, "half of RLIMIT_NOFILE")
+		h.files.lower(l.Cur/4*3, "three quarters of RLIMIT_NOFILE")
+	}
+	if free, ok := fileHeadroom(); ok {
+		h.open.lower(free/2, "half of what fs.file-max leaves")
 	}
 	if n, ok := memAvailable(); ok {
 		h.memory.lower(n/2, "half of MemAvailable")
@@ -310,6 +328,21 @@ func headroom(dir, limit, use string) (uint64, bool) {
 		return 0, true
 	}
 	return l - u, true
+}
+
+// fileHeadroom is how many more files the whole machine may open.
+func fileHeadroom() (uint64, bool) {
+	b, err := os.ReadFile("/proc/sys/fs/file-nr")
+	if err != nil {
+		return 0, false
+	}
+	f := strings.Fields(string(b))
+	if len(f) != 3 {
+		return 0, false
+	}
+	used, err1 := strconv.ParseUint(f[0], 10, 64)
+	most, err2 := strconv.ParseUint(f[2], 10, 64)
+	return most - min(used, most), err1 == nil && err2 == nil
 }
 
 func memAvailable() (uint64, bool) {

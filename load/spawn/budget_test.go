@@ -16,7 +16,7 @@ import (
 
 func TestBudgetRefusesBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
-	roomy := host{tasks: bound{1000, "tasks"}, memory: bound{1 << 30, "memory"}, files: bound{1000, "files"}, cpus: 2}
+	roomy := host{tasks: bound{1000, "tasks"}, memory: bound{1 << 30, "memory"}, files: bound{1000, "files"}, open: bound{1000, "open"}, cpus: 2}
 	mem := func(op load.Op) *load.Plan { return root(thread("m", op)) }
 	rt := func(cpus []int, ops ...load.Op) *load.Plan {
 		th := thread("rt", ops...)
@@ -27,7 +27,9 @@ func TestBudgetRefusesBeforeAnythingStarts(t *testing.T) {
 	one := roomy
 	one.cpus = 1
 	few := roomy
-	few.files = bound{40, "half of RLIMIT_NOFILE"}
+	few.files = bound{40, "three quarters of RLIMIT_NOFILE"}
+	full := roomy
+	full.open = bound{40, "half of what fs.file-max leaves"}
 	tests := []struct {
 		name   string
 		plan   *load.Plan
@@ -47,7 +49,8 @@ func TestBudgetRefusesBeforeAnythingStarts(t *testing.T) {
 		{"heap beyond all", mem(load.Op{Kind: load.OpHeap, A: 1<<64 - 1}), Limits{}, roomy, []string{"--max-memory"}},
 		{"memory raised", mem(load.Op{Kind: load.OpHeap, A: 2 << 30}), Limits{MaxMemory: 3 << 30}, roomy, nil},
 		{"declared memory", &load.Plan{Processes: root().Processes, Budget: load.Budget{MemoryBytes: 2 << 30}}, Limits{}, roomy, []string{"2048MiB of memory"}},
-		{"files", tree(2, 3), Limits{}, few, []string{"file descriptors wanted", "ulimit -n"}},
+		{"files", tree(2, 3), Limits{}, few, []string{"file descriptors wanted in one process", "ulimit -n"}},
+		{"files of all", tree(2, 3), Limits{}, full, []string{"file descriptors wanted in all processes", "fs.file-max"}},
 		{"real time unasked", rt(nil), Limits{}, roomy, []string{`"rt"`, "--realtime"}},
 		{"real time parked", rt(nil), Limits{Realtime: true}, roomy, nil},
 		{"real time busy on one CPU", rt([]int{1}, busy), Limits{Realtime: true}, roomy, nil},

@@ -212,9 +212,8 @@ func (r *Run) Release() error {
 }
 
 // Wait returns when every worker is parked after its operations (those that end
-// by plan have ended), ctx ended, a
-// worker died early or failed (an error that says which and how), or the run
-// was stopped (ErrEnded).
+// by plan have ended), ctx ended, a worker died early or failed (an error that
+// says which and how), or the run was stopped (ErrEnded).
 func (r *Run) Wait(ctx context.Context) error {
 	select {
 	case <-r.failed:
