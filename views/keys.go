@@ -191,12 +191,28 @@ func (a *app) hints(width int) model.Line {
 	return line
 }
 
-// helpLines is the help page: the keys of the page one comes from first.
-func (a *app) helpLines(from scope, width int) []model.Line {
+// disabled says, by the place of a binding in the table, why those of the page
+// shown are off.
+func (a *app) disabled() map[int]string {
+	off := map[int]string{}
+	s := a.top().scope()
+	for i := range a.bindings {
+		if b := &a.bindings[i]; b.scope&s != 0 && b.enabled != nil {
+			if ok, why := b.enabled(a); !ok {
+				off[i] = why
+			}
+		}
+	}
+	return off
+}
+
+// helpLines is the help page: the keys of the page one comes from first, and
+// why they were off there.
+func (a *app) helpLines(from scope, off map[int]string, width int) []model.Line {
 	lines := []model.Line{{{Text: "Keys of this page", Style: model.Head}}}
-	lines = append(lines, a.helpOf(width, func(b *binding) bool { return b.scope&from != 0 })...)
+	lines = append(lines, a.helpOf(width, off, func(b *binding) bool { return b.scope&from != 0 })...)
 	lines = append(lines, nil, model.Plain("Keys of other pages", model.Head))
-	lines = append(lines, a.helpOf(width, func(b *binding) bool { return b.scope&from == 0 })...)
+	lines = append(lines, a.helpOf(width, nil, func(b *binding) bool { return b.scope&from == 0 })...)
 	lines = append(lines, nil, model.Plain("How to read the screens", model.Head))
 	return append(lines, legend(&a.glyphs)...)
 }
@@ -204,7 +220,7 @@ func (a *app) helpLines(from scope, width int) []model.Line {
 // helpKeys is the width of the keys in the help.
 const helpKeys = 22
 
-func (a *app) helpOf(width int, want func(*binding) bool) []model.Line {
+func (a *app) helpOf(width int, off map[int]string, want func(*binding) bool) []model.Line {
 	var lines []model.Line
 	for _, tag := range tags(a.bindings) {
 		first := true
@@ -217,14 +233,14 @@ func (a *app) helpOf(width int, want func(*binding) bool) []model.Line {
 				lines = append(lines, nil, model.Plain(tag, model.Strong))
 				first = false
 			}
-			lines = append(lines, a.helpEntry(b, width)...)
+			lines = append(lines, helpEntry(b, off[i], width)...)
 		}
 	}
 	return lines
 }
 
-// helpEntry is one command: its keys, what it does, and why it is off.
-func (a *app) helpEntry(b *binding, width int) []model.Line {
+// helpEntry is one command: its keys, what it does, and why it is off, if it is.
+func helpEntry(b *binding, off string, width int) []model.Line {
 	var lines []model.Line
 	for i, text := range model.Wrap(b.long, width-helpKeys-1) {
 		names := ""
@@ -233,11 +249,9 @@ func (a *app) helpEntry(b *binding, width int) []model.Line {
 		}
 		lines = append(lines, model.Line{{Text: names, Style: model.Accent, Width: helpKeys}, {Text: " " + text}})
 	}
-	if b.enabled != nil {
-		if ok, why := b.enabled(a); !ok {
-			last := &lines[len(lines)-1]
-			*last = append(*last, model.Span{Text: "  (" + why + ")", Style: model.Warn})
-		}
+	if off != "" {
+		last := &lines[len(lines)-1]
+		*last = append(*last, model.Span{Text: "  (" + off + ")", Style: model.Warn})
 	}
 	return lines
 }

@@ -37,7 +37,8 @@ func (a *app) openHelp() {
 	if from == onText {
 		return
 	}
-	a.push(&textPage{app: a, name: "help", t: &text{theme: a.theme}, lines: func(w int) []model.Line { return a.helpLines(from, w) }})
+	off := a.disabled()
+	a.push(&textPage{app: a, name: "help", t: &text{theme: a.theme}, lines: func(w int) []model.Line { return a.helpLines(from, off, w) }})
 }
 
 // openDoctor shows what can be read; probing may take a moment, so it happens
