@@ -53,7 +53,7 @@ func (t *theme) markup(l model.Line) string {
 }
 
 // drawLine draws a line and returns the columns used. Spans with a width are
-// cut to it.
+// cut to it; a line that is cut ends in the mark of it.
 func (t *theme) drawLine(screen tcell.Screen, x, y, w int, l model.Line) int {
 	used := 0
 	for _, s := range l {
@@ -71,7 +71,24 @@ func (t *theme) drawLine(screen tcell.Screen, x, y, w int, l model.Line) int {
 		}
 		used += n
 	}
+	if used >= w && w > 1 && textWidth(l) > w {
+		_, style, _ := screen.Get(x+w-1, y)
+		screen.Put(x+w-1, y, "…", style)
+	}
 	return used
+}
+
+// textWidth is the number of columns of a line up to its last letter.
+func textWidth(l model.Line) int {
+	for len(l) > 0 && strings.TrimSpace(l[len(l)-1].Text) == "" {
+		l = l[:len(l)-1]
+	}
+	n := lineWidth(l)
+	if len(l) > 0 {
+		last := l[len(l)-1]
+		n -= width(pad(last.Text, last.Width)) - width(strings.TrimRight(pad(last.Text, last.Width), " "))
+	}
+	return n
 }
 
 // lineWidth is the number of columns of a line.

@@ -135,23 +135,32 @@ func (p *attachPage) arrange(width int) {
 
 func (p *attachPage) show(panel int) { p.panel = (panel + panelCount) % panelCount }
 
-// tabs is the line of panels.
+// tabs is the line of panels: with the names of all where they fit, else with
+// that of the panel shown.
 func (p *attachPage) tabs(width int) model.Line {
+	names := 0
+	for _, name := range panelNames {
+		names += len("1 ") + len(name)
+	}
+	const gaps = panelCount - 1
+	gap, all := 3, names+gaps <= width
+	if all {
+		gap = min(gap, (width-names)/gaps)
+	}
 	var line model.Line
 	for i, name := range panelNames {
-		if width < 86 && i != p.panel {
-			name = ""
-		}
-		style := model.Muted
+		number, label := model.Span{Text: fmt.Sprint(i + 1), Style: model.Muted}, model.Span{Text: " " + name, Style: model.Muted}
 		if i == p.panel {
-			style = model.Strong
-			line = append(line, model.Span{Text: fmt.Sprint(i + 1), Style: model.Accent}, model.Span{Text: " " + name, Style: style}, model.Span{Text: "   "})
-			continue
+			number.Style, label.Style = model.Accent, model.Strong
 		}
-		line = append(line, model.Span{Text: fmt.Sprintf("%d %s", i+1, name), Style: style}, model.Span{Text: "   "})
+		line = append(line, number)
+		if all || i == p.panel {
+			line = append(line, label)
+		}
+		line = append(line, model.Span{Text: "   "[:gap]})
 	}
 	if p.a.Gone {
-		line = append(line, model.Span{Text: "exited: last data", Style: model.Bad})
+		line = append(line, model.Span{Text: "  exited: last data", Style: model.Bad})
 	}
 	return line
 }
