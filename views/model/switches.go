@@ -48,8 +48,8 @@ func (a *Attached) Switches(g *Glyphs, width int) []Line {
 	}
 	return append(lines,
 		nil,
-		item("voluntary", Span{Text: "the thread blocked: it waited for a lock, data, time, a child", Style: Muted}),
-		item("involuntary", Span{Text: "the scheduler took the CPU away: its time slice was over, or a more urgent thread woke up", Style: Muted}),
+		item("voluntary", Span{Text: "it blocked: it waited for a lock, data, time or a child", Style: Muted}),
+		item("involuntary", Span{Text: "the CPU was taken away: turn over, or a more urgent thread", Style: Muted}),
 	)
 }
 
