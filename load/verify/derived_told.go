@@ -50,7 +50,7 @@ func (j *judge) onlyTold(c *Check, q *load.Promise, why string, exp, self readin
 	case !self.ok:
 		c.Verdict, c.Why = Undecided, "the worker has not reported"
 	case !within(q, exp, self, c.Tolerance):
-		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the workers report "+self.text()+", expected "+relation(q)+exp.text())
+		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the workers report "+self.text()+", expected "+bound(q)+exp.text())
 	default:
 		c.Verdict, c.Why = Pass, "not observed: "+why
 	}

@@ -155,7 +155,7 @@ func (j *judge) subject(process, thread int) string {
 func (j *judge) check(q *load.Promise) Check {
 	c := Check{
 		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope,
-		Kind: string(q.Kind), When: string(q.When), Because: q.Because,
+		Kind: string(q.Kind), Relation: relation(q), When: string(q.When), Because: q.Because,
 	}
 	exp := j.expected(q)
 	self := j.selfReported(q)
@@ -212,9 +212,9 @@ func (j *judge) decide(c *Check, q *load.Promise, exp, self, obs reading) {
 	case !obs.ok:
 		c.Verdict, c.Why = Undecided, obs.why
 	case !within(q, exp, obs, c.Tolerance):
-		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, obs, c.Tolerance), "observed "+obs.text()+", expected "+relation(q)+exp.text()+obs.note)
+		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, obs, c.Tolerance), "observed "+obs.text()+", expected "+bound(q)+exp.text()+obs.note)
 	case self.ok && !within(q, exp, self, c.Tolerance):
-		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the worker itself reports "+self.text()+", expected "+relation(q)+exp.text())
+		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the worker itself reports "+self.text()+", expected "+bound(q)+exp.text())
 	default:
 		c.Verdict = Pass
 	}
@@ -232,11 +232,23 @@ func (j *judge) missed(q *load.Promise, m miss, what string) (Verdict, string) {
 	return verdict, what
 }
 
+// relation is how the observed value has to be to the expected.
 func relation(q *load.Promise) string {
 	switch {
 	case q.Kind == load.Bound && q.AtLeast:
-		return "at least "
+		return RelationAtLeast
 	case q.Kind == load.Bound:
+		return RelationAtMost
+	}
+	return RelationEqual
+}
+
+// bound is a relation in words, in front of a value.
+func bound(q *load.Promise) string {
+	switch relation(q) {
+	case RelationAtLeast:
+		return "at least "
+	case RelationAtMost:
 		return "at most "
 	}
 	return ""

@@ -123,7 +123,7 @@ func (j *judge) tracedPhases(q *load.Promise) (before, after *inspect.TraceSums,
 // traceCheck judges a promise by the tracer, or says why it cannot.
 func (j *judge) traceCheck(q *load.Promise, f tracedField, before, after *inspect.TraceSums) (Check, string) {
 	c := Check{
-		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope, Kind: string(q.Kind), When: string(q.When),
+		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope, Kind: string(q.Kind), Relation: relation(q), When: string(q.When),
 		Because: q.Because, Source: inspect.TraceExact,
 	}
 	if lost := lostBetween(&before.Drops, &after.Drops); lost > 0 {

@@ -94,6 +94,7 @@ type Check struct {
 	Field        string  `json:"field"`
 	Scope        string  `json:"scope"`
 	Kind         string  `json:"kind"`
+	Relation     string  `json:"relation"` // how the observed value has to be to the expected: RelationEqual, …
 	When         string  `json:"when"`
 	Expected     any     `json:"expected"`
 	SelfReported any     `json:"self_reported"`
@@ -104,6 +105,13 @@ type Check struct {
 	Why          string  `json:"why,omitempty"`
 	Source       string  `json:"source"`
 }
+
+// The relations of a Check. All of them leave room for the tolerance.
+const (
+	RelationEqual   = "equal"
+	RelationAtLeast = "at_least"
+	RelationAtMost  = "at_most"
+)
 
 // LeftBehind is what the run left, as the runner counted it.
 type LeftBehind struct {
@@ -181,7 +189,7 @@ func worst(checks []Check) (Verdict, string) {
 func nothingLeft(l *LeftBehind) Check {
 	n := l.Processes + l.Files + l.Cgroups
 	c := Check{
-		Subject: "run", Field: "left_behind", Scope: "subtree", Kind: string(load.Equality), When: string(load.WhenGone),
+		Subject: "run", Field: "left_behind", Scope: "subtree", Kind: string(load.Equality), Relation: RelationEqual, When: string(load.WhenGone),
 		Expected: 0.0, Observed: float64(n), Verdict: Pass, Because: "a run leaves nothing behind", Source: "runner",
 	}
 	if n != 0 {
@@ -201,7 +209,7 @@ func (j *judge) errors() []Check {
 				continue
 			}
 			out = append(out, Check{
-				Subject: j.subject(i, k), Field: "errno", Scope: "thread", Kind: string(load.Equality), When: string(load.WhenParked),
+				Subject: j.subject(i, k), Field: "errno", Scope: "thread", Kind: string(load.Equality), Relation: RelationEqual, When: string(load.WhenParked),
 				Expected: 0.0, SelfReported: float64(t.Report.Errno), Verdict: Fail,
 				Because: "no operation of the worker fails", Why: fmt.Sprintf("the worker reports error number %d", t.Report.Errno), Source: "report",
 			})

@@ -101,11 +101,13 @@ func (c *Checks) Row(i int) []Line {
 		case "field":
 			cells[n] = Plain(strings.ReplaceAll(Sanitize(k.Field), "_", " "), Normal)
 		case "expected":
-			cells[n] = c.value(k.Field, k.Expected)
+			cells[n] = c.expected(&k)
 		case "tolerance":
-			if k.Tolerance == 0 {
+			switch {
+			case k.Tolerance == 0 && k.Relation != "" && k.Relation != verify.RelationEqual:
+			case k.Tolerance == 0:
 				cells[n] = Plain("exact", Muted)
-			} else {
+			default:
 				cells[n] = Plain(c.value(k.Field, k.Tolerance).Text(), Muted)
 			}
 		case "self":
@@ -125,6 +127,22 @@ func (c *Checks) Row(i int) []Line {
 		}
 	}
 	return cells
+}
+
+// expected is the promised value, with its sign where it is a bound.
+func (c *Checks) expected(k *verify.Check) Line {
+	l := c.value(k.Field, k.Expected)
+	sign := ""
+	switch k.Relation {
+	case verify.RelationAtLeast:
+		sign = c.G.AtLeast
+	case verify.RelationAtMost:
+		sign = c.G.AtMost
+	}
+	if k.Expected != nil && sign != "" {
+		l[0].Text = sign + " " + l[0].Text
+	}
+	return l
 }
 
 // value formats one side of a check by the unit in its field's name.

@@ -540,3 +540,26 @@ func TestCheckIsExplainedInTwoLines(t *testing.T) {
 		}
 	}
 }
+
+func TestBoundsShowTheirSign(t *testing.T) {
+	g := UnicodeGlyphs()
+	for relation, want := range map[string]string{
+		verify.RelationEqual: "30", verify.RelationAtLeast: g.AtLeast + " 30", verify.RelationAtMost: g.AtMost + " 30",
+	} {
+		k := verify.Check{Field: "x", Expected: 30.0, Relation: relation}
+		c := &Checks{G: g, Width: 120, Result: &verify.Result{Checks: []verify.Check{k}}}
+		c.Arrange()
+		row := c.Row(0)
+		if got := row[3].Text(); got != want {
+			t.Errorf("%s: expected column %q, want %q", relation, got, want)
+		}
+		if got := row[4].Text(); (got == "exact") != (relation == verify.RelationEqual) {
+			t.Errorf("%s: tolerance column %q", relation, got)
+		}
+	}
+	c := &Checks{G: g, Width: 120, Result: &verify.Result{Checks: []verify.Check{{Field: "x", Relation: verify.RelationAtLeast}}}}
+	c.Arrange()
+	if got := c.Row(0)[3].Text(); got != g.Unknown {
+		t.Errorf("a bound that is not known: %q", got)
+	}
+}
