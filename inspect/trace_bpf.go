@@ -295,7 +295,7 @@ func traceCounts(c *bpf.Counts) TraceCounts {
 		}
 	}
 	return TraceCounts{
-		RunNS: ns(c.Run), ReadyNS: ns(c.Ready), BlockedNS: ns(c.Sleep), DiskNS: ns(c.Disk),
+		RunNS: ns(c.Run), ReadyNS: ns(c.Ready), SeenRunNS: ns(c.SeenRun), SeenReadyNS: ns(c.SeenReady), BlockedNS: ns(c.Sleep), DiskNS: ns(c.Disk),
 		StoppedNS: ns(c.Stopped), UnknownNS: ns(c.Unknown),
 		Voluntary: Know(c.Voluntary), Involuntary: Know(c.Involuntary),
 		Wakes: Know(c.Wakes), Migrations: Know(c.Migrations), MissedIns: c.MissedIns, MissedWakes: c.MissedWakes,

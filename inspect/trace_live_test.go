@@ -153,8 +153,8 @@ func checkSlices(t *testing.T, f *followed) {
 		if th.Migrations.V != moved[th.ID.TID] {
 			t.Errorf("thread %d: %d migrations, %d events", th.ID.TID, th.Migrations.V, moved[th.ID.TID])
 		}
-		if got := run[th.ID.TID]; got != th.RunNS.V && !unknown[th.ID.TID] && th.MissedIns == 0 {
-			t.Errorf("thread %d: ran %d ns by its slices, %d ns by the sums", th.ID.TID, got, th.RunNS.V)
+		if got := run[th.ID.TID]; got != th.SeenRunNS.V && !unknown[th.ID.TID] && th.MissedIns == 0 {
+			t.Errorf("thread %d: ran %d ns by its slices, %d ns by the sums", th.ID.TID, got, th.SeenRunNS.V)
 		}
 	}
 }

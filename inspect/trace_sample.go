@@ -243,7 +243,7 @@ func (s *sampled) newThread(tid int, st *proc.Stat, sc *proc.Schedstat, now int6
 	zero := Know(uint64(0))
 	c := &t.trace.TraceCounts
 	c.RunNS, c.ReadyNS, c.BlockedNS, c.DiskNS, c.StoppedNS, c.UnknownNS = zero, zero, zero, zero, zero, zero
-	for _, k := range []*Known[uint64]{&c.Voluntary, &c.Involuntary, &c.Wakes, &c.Migrations} {
+	for _, k := range []*Known[uint64]{&c.SeenRunNS, &c.SeenReadyNS, &c.Voluntary, &c.Involuntary, &c.Wakes, &c.Migrations} {
 		*k = Unknown[uint64](SourceLacks)
 	}
 	c.Latency, c.Waits = Unknown[Histogram](SourceLacks), Unknown[Histogram](SourceLacks)

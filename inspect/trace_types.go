@@ -210,7 +210,16 @@ func (h *Histogram) QuantileNS(q float64) (uint64, bool) {
 // TraceCounts is what a thread, or a process, did while it was traced. Times
 // include the state it is in at the moment of reading.
 type TraceCounts struct {
-	RunNS, ReadyNS, BlockedNS, DiskNS, StoppedNS Known[uint64]
+	// RunNS and ReadyNS are the kernel's own account, as in schedstat: the exact
+	// source takes it at each switch, when it is complete.
+	RunNS, ReadyNS Known[uint64]
+	// SeenRunNS and SeenReadyNS are the same from tracepoint to tracepoint, as
+	// slices show it. A thread that is preempted from within an interrupt runs
+	// some microseconds longer by these, and what interrupts and a hypervisor
+	// took is in them too. With the states below they add up to the time
+	// traced. The sampled source does not have them.
+	SeenRunNS, SeenReadyNS       Known[uint64]
+	BlockedNS, DiskNS, StoppedNS Known[uint64]
 	// UnknownNS is time before the first event that told the state.
 	UnknownNS Known[uint64]
 	// Switches away from a CPU; the last one of a thread that exits counts as
@@ -223,12 +232,11 @@ type TraceCounts struct {
 	// TraceOptions.Events).
 	Latency, Waits Known[Histogram]
 	CPUs           Known[[]int] // where it ran, ascending
-	// MissedIns: it left a CPU without having been seen to enter it. Its run
-	// time was then taken from the kernel's own; the latency of that wake-up
-	// is lost.
+	// MissedIns: it left a CPU without having been seen to enter it. SeenRunNS
+	// was then taken from the kernel's own; the latency of that wake-up is lost.
 	MissedIns uint64
-	// MissedWakes: it ran without having been seen to wake up. How long it was
-	// ready before was then taken from what the kernel had booked.
+	// MissedWakes: it ran without having been seen to wake up. SeenReadyNS was
+	// then taken from what the kernel had booked.
 	MissedWakes uint64
 }
 

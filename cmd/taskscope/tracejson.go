@@ -87,6 +87,8 @@ func threadTraceJSON(o *jsonObject, t *inspect.ThreadTrace) {
 func traceCountsJSON(o *jsonObject, c *inspect.TraceCounts) {
 	knownUint(o, "run_ns", c.RunNS)
 	knownUint(o, "ready_ns", c.ReadyNS)
+	knownUint(o, "seen_run_ns", c.SeenRunNS)
+	knownUint(o, "seen_ready_ns", c.SeenReadyNS)
 	knownUint(o, "blocked_ns", c.BlockedNS)
 	knownUint(o, "disk_ns", c.DiskNS)
 	knownUint(o, "stopped_ns", c.StoppedNS)

@@ -21,12 +21,6 @@ type TraceNote struct {
 	Why     string `json:"why,omitempty"` // of the first one left out
 }
 
-// tracedField is a field of promises that the tracer knows too.
-type tracedField struct {
-	get  []func(*inspect.TraceCounts) inspect.Known[uint64]
-	time bool // ns
-}
-
 func runTime(c *inspect.TraceCounts) inspect.Known[uint64]   { return c.RunNS }
 func readyTime(c *inspect.TraceCounts) inspect.Known[uint64] { return c.ReadyNS }
 func voluntary(c *inspect.TraceCounts) inspect.Known[uint64] { return c.Voluntary }
@@ -35,36 +29,27 @@ func moved(c *inspect.TraceCounts) inspect.Known[uint64]     { return c.Migratio
 
 type counter = func(*inspect.TraceCounts) inspect.Known[uint64]
 
-// tracedFieldOf is the row of a field, false for what a tracer cannot tell.
-func tracedFieldOf(field string) (tracedField, bool) {
+// tracedFieldOf is what a tracer adds up for a field of promises, nil for what
+// it cannot tell.
+func tracedFieldOf(field string) []counter {
 	switch field {
 	case "run_ns":
-		return tracedField{[]counter{runTime}, true}, true
+		return []counter{runTime}
 	case "ready_ns":
-		return tracedField{[]counter{readyTime}, true}, true
+		return []counter{readyTime}
 	case "run_plus_ready_ns":
-		return tracedField{[]counter{runTime, readyTime}, true}, true
+		return []counter{runTime, readyTime}
 	case "voluntary_switches":
-		return tracedField{[]counter{voluntary}, false}, true
+		return []counter{voluntary}
 	case "involuntary_switches":
-		return tracedField{[]counter{preempted}, false}, true
+		return []counter{preempted}
 	case "switches":
-		return tracedField{[]counter{voluntary, preempted}, false}, true
+		return []counter{voluntary, preempted}
 	case "migrations", "exact_migrations":
-		return tracedField{[]counter{moved}, false}, true
+		return []counter{moved}
 	}
-	return tracedField{}, false
+	return nil
 }
-
-// The tracer reads another clock than the scheduler, at another moment of each
-// switch. A thread that is preempted by a wake-up is charged by the scheduler up
-// to the wake-up, and runs on until the interrupt that brought it is over: 5 to
-// 8 µs on a busy virtual machine.
-const (
-	traceTolerance    = 0.005  // of the time
-	traceSlackSwitch  = 1_000  // ns per voluntary switch
-	traceSlackPreempt = 15_000 // ns per involuntary switch
-)
 
 // traceChecks are the checks by the tracer, and what was left out of them; nil
 // when nobody traced.
@@ -76,8 +61,8 @@ func (j *judge) traceChecks() ([]Check, *TraceNote) {
 	note := &TraceNote{}
 	for i := range j.m.Plan.Promises {
 		q := &j.m.Plan.Promises[i]
-		f, ok := tracedFieldOf(q.Field)
-		if !ok || j.m.Plan.Tier == "go" && !q.HoldsWithRuntime() {
+		f := tracedFieldOf(q.Field)
+		if f == nil || j.m.Plan.Tier == "go" && !q.HoldsWithRuntime() {
 			continue
 		}
 		before, after, ok := j.tracedPhases(q)
@@ -121,7 +106,7 @@ func (j *judge) tracedPhases(q *load.Promise) (before, after *inspect.TraceSums,
 }
 
 // traceCheck judges a promise by the tracer, or says why it cannot.
-func (j *judge) traceCheck(q *load.Promise, f tracedField, before, after *inspect.TraceSums) (Check, string) {
+func (j *judge) traceCheck(q *load.Promise, f []counter, before, after *inspect.TraceSums) (Check, string) {
 	c := Check{
 		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope, Kind: string(q.Kind), Relation: relation(q), When: string(q.When),
 		Because: q.Because, Source: inspect.TraceExact,
@@ -134,7 +119,7 @@ func (j *judge) traceCheck(q *load.Promise, f tracedField, before, after *inspec
 		return c, "the tracer has not followed it"
 	}
 	value := 0.0
-	for _, get := range f.get {
+	for _, get := range f {
 		now, ok := get(b).Get()
 		if !ok {
 			return c, get(b).Why.Text()
@@ -151,18 +136,7 @@ func (j *judge) traceCheck(q *load.Promise, f tracedField, before, after *inspec
 	obs.source = c.Source
 	c.Expected, c.SelfReported, c.Observed = exp.value(), self.value(), obs.value()
 	c.Tolerance = q.TolAbs + q.TolRel*math.Abs(exp.num)
-	judged := *q
-	if f.time {
-		c.Tolerance += traceTolerance*math.Abs(exp.num) +
-			traceSlackSwitch*float64(b.Voluntary.V) + traceSlackPreempt*float64(b.Involuntary.V)
-		// Time that a hypervisor or an interrupt takes from a thread counts
-		// as running here, and not in the scheduler's account.
-		if judged.Kind == load.Identity || judged.Kind == load.Equality {
-			judged.Kind = load.Statistical
-			c.Kind = string(judged.Kind)
-		}
-	}
-	j.decide(&c, &judged, exp, self, obs)
+	j.decide(&c, q, exp, self, obs)
 	if c.Verdict == Fail && after.Drops.ChainBreaks > before.Drops.ChainBreaks {
 		return c, fmt.Sprintf("%s, and the kernel did not show the tracer %d switches", c.Why, after.Drops.ChainBreaks-before.Drops.ChainBreaks)
 	}

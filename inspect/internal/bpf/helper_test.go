@@ -38,6 +38,7 @@ var helpers = map[string]func(args []string){
 	"hop":      helperHop,
 	"exec":     helperExec,
 	"spin":     helperSpin,
+	"share":    helperShare,
 }
 
 // A helper's main goroutine stays on the main thread, whose TID is the PID.

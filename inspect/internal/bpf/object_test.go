@@ -73,7 +73,7 @@ func TestConstants(t *testing.T) {
 		"SEED_IDENTIFY": seedIdentify, "SEED_ROOT": seedRoot, "SEED_TREE": seedTree, "SEED_THREADS": seedThreads,
 		"PAIR_PREEMPT": pairPreempt, "PAIR_WAKE": pairWake,
 		"AGG_WOKEN": uint64(aggWoken), "AGG_SEEDED": uint64(aggSeeded), "AGG_BORN": uint64(aggBorn), "AGG_DEAD": uint64(aggDead),
-		"AGG_MORE_CPUS": uint64(aggMoreCPUs), "AGG_NO_WAKE": uint64(aggNoWake),
+		"AGG_MORE_CPUS": uint64(aggMoreCPUs), "AGG_NO_WAKE": uint64(aggNoWake), "AGG_OLD_EXEC": uint64(aggOldExec), "AGG_OLD_DELAY": uint64(aggOldDelay),
 		"HAVE_MM": uint64(HaveMM), "HAVE_RSS_EXACT": uint64(HaveRSSExact), "HAVE_REGS": uint64(HaveRegs),
 		"HAVE_SCHED_INFO": uint64(HaveSchedInfo), "HAVE_RQ_CLOCK": uint64(HaveRQClock), "HAVE_IO": uint64(HaveIO),
 		"HAVE_SEQ": uint64(HaveSeq), "HAVE_DELAYS": uint64(HaveDelays), "HAVE_EXEC_ID": uint64(HaveExecID),

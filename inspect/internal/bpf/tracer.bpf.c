@@ -113,6 +113,10 @@ struct agg {
 	u64 nvcsw, nivcsw, wakes, migrations;
 	u64 exec; /* sum_exec_runtime when it last left or entered a CPU */
 	u64 delay; /* sched_info.run_delay when it last left a CPU */
+	u64 kvcsw; /* the kernel's nvcsw when it last left a CPU */
+	/* What the kernel booked as run and ready time until it last left a CPU,
+	 * and what the stamps of our own said then. See settle(). */
+	u64 run, ready, run_seen, ready_seen;
 	u64 missed_in; /* times it left a CPU without having been seen to enter it */
 	u64 missed_wake; /* times it ran again without having been seen to wake up */
 	u64 lat_count, lat_sum, lat_max;
@@ -135,6 +139,8 @@ enum agg_flag {
 	AGG_DEAD = 8,       /* has left the CPU for the last time */
 	AGG_MORE_CPUS = 16, /* ran on CPUs beyond the mask */
 	AGG_NO_WAKE = 32,   /* got its CPU without having been seen to wake up */
+	AGG_OLD_EXEC = 64,  /* exec is not that of when it last left a CPU */
+	AGG_OLD_DELAY = 128, /* nor is delay */
 };
 
 struct {
@@ -361,6 +367,7 @@ static __always_inline void reset_agg(struct agg *v)
 	for (i = 0; i < HIST; i++)
 		v->hist[i] = 0;
 	v->since = v->nvcsw = v->nivcsw = v->wakes = v->migrations = 0;
+	v->run = v->ready = v->run_seen = v->ready_seen = 0;
 	v->lat_count = v->lat_sum = v->lat_max = v->missed_in = v->missed_wake = 0;
 	v->state = v->flags = 0;
 }
@@ -378,6 +385,12 @@ static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 n
 	v->start = t->start_boottime;
 	v->exec = t->se.sum_exec_runtime;
 	v->delay = run_delay(t);
+	v->kvcsw = t->nvcsw;
+	v->flags = 0;
+	if (t->on_cpu)
+		v->flags |= AGG_OLD_EXEC;
+	if (!bpf_core_field_exists(t->sched_info.last_queued) || t->sched_info.last_queued)
+		v->flags |= AGG_OLD_DELAY;
 	v->tid = seen_tid(t);
 	v->tgid = seen_tgid(t);
 	v->ktgid = t->tgid;
@@ -490,6 +503,46 @@ static __always_inline void repair_wake(struct agg *v, u64 delay)
 	v->flags &= ~AGG_NO_WAKE;
 }
 
+/* Takes over what the kernel booked since the thread last left a CPU: at this
+ * tracepoint both of its accounts are closed up to this switch. They differ from
+ * our stamps, because the kernel takes the time when it decides and we when it
+ * switches: a thread preempted by a wake-up in an interrupt is charged up to that
+ * wake-up only, and whoever follows it for the rest of the interrupt.
+ *
+ * Where the account of the last time is not known, the stamps must do: that of a
+ * thread that was running when it was first seen was up to a tick old, that of one
+ * that was waiting for a CPU lacked this wait. */
+static __always_inline void settle(struct agg *v, struct task_struct *t)
+{
+	u64 exec = t->se.sum_exec_runtime, delay = run_delay(t);
+
+	v->run += v->flags & AGG_OLD_EXEC ? v->ns[ST_RUN] - v->run_seen : exec - v->exec;
+	if (v->flags & AGG_OLD_DELAY)
+		v->ready += v->ns[ST_READY] - v->ready_seen;
+	else
+		v->ready += delay - v->delay;
+	v->run_seen = v->ns[ST_RUN];
+	v->ready_seen = v->ns[ST_READY];
+	v->exec = exec;
+	v->delay = delay;
+	v->flags &= ~(AGG_OLD_EXEC | AGG_OLD_DELAY);
+	if (!bpf_core_field_exists(t->sched_info.run_delay))
+		v->flags |= AGG_OLD_DELAY;
+}
+
+/* Counts a switch as the kernel did. The state does not tell: a thread that
+ * wanted to sleep and has a signal goes on, but has left of its own will. */
+static __always_inline void count_switch(struct agg *v, struct task_struct *t, u8 state, u64 now)
+{
+	u64 nvcsw = t->nvcsw;
+
+	if (v->first == now ? state != ST_READY : nvcsw != v->kvcsw)
+		v->nvcsw++;
+	else
+		v->nivcsw++;
+	v->kvcsw = nvcsw;
+}
+
 static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *prev, u32 next_tid, u8 state,
 				      u32 cpu, u64 now)
 {
@@ -502,14 +555,10 @@ static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *
 				repair_in(v, prev, now);
 			if (v->flags & AGG_NO_WAKE)
 				repair_wake(v, run_delay(prev));
-			v->exec = prev->se.sum_exec_runtime;
-			v->delay = run_delay(prev);
 			enter(v, state, now);
+			settle(v, prev);
 			v->flags &= ~AGG_WOKEN;
-			if (state == ST_READY)
-				v->nivcsw++;
-			else
-				v->nvcsw++;
+			count_switch(v, prev, state, now);
 			if (state == ST_DEAD)
 				v->flags |= AGG_DEAD;
 			close_agg(v);
@@ -546,6 +595,9 @@ static __always_inline void enter_cpu(struct cpu_state *cs, struct task_struct *
 			if (v->state == ST_READY && (v->flags & AGG_WOKEN))
 				count_latency(v, now);
 			v->flags &= ~AGG_WOKEN;
+			/* The seed may have caught it on its way off a CPU. */
+			if (v->state == ST_RUN)
+				v->state = ST_READY;
 			note_no_wake(v);
 			enter(v, ST_RUN, now);
 			v->exec = cs->in_exec;
@@ -837,6 +889,8 @@ int BPF_PROG(on_exec, struct task_struct *p, u32 old_pid)
 				enter(v, ST_RUN, now);
 				v->cpu = cpu;
 				v->flags &= ~AGG_DEAD;
+				v->flags |= AGG_OLD_EXEC | AGG_OLD_DELAY; /* another thread's now */
+				v->kvcsw = p->nvcsw;
 			}
 			close_agg(v);
 		}
@@ -1011,7 +1065,7 @@ static __always_inline void seed_thread(struct task_struct *t)
 		reset_agg(v);
 		name_agg(v, t, now);
 		v->state = state;
-		v->flags = AGG_SEEDED;
+		v->flags |= AGG_SEEDED;
 		if (state == ST_RUN && v->cpu < CPU_WORDS * 64)
 			v->cpus[(v->cpu >> 6) & (CPU_WORDS - 1)] = 1ULL << (v->cpu & 63);
 		/* An entry made by an event is newer than what we saw. */

@@ -63,6 +63,7 @@ type Tracer struct {
 	stopped uint64     // when Stop was called, 0: still running
 	closed  bool
 	dead    []ThreadStats
+	shown   map[uint32]shown // by KernelTID, of the living
 	folded  map[uint32]*ProcessStats
 	nFolded int
 
@@ -98,7 +99,7 @@ func newTracerFor(ctx context.Context, opt TracerOptions, oldKernel bool) (*Trac
 	if opt.Descendants && len(opt.Targets) == 0 {
 		opt.Descendants = false // everything is traced anyway
 	}
-	t := &Tracer{opt: opt, oldKernel: oldKernel, folded: map[uint32]*ProcessStats{}}
+	t := &Tracer{opt: opt, oldKernel: oldKernel, folded: map[uint32]*ProcessStats{}, shown: map[uint32]shown{}}
 	switch {
 	case len(opt.Targets) == 1 && !opt.Descendants:
 		t.mode = modeOne

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -104,7 +105,29 @@ func (t *Tracer) stats(m *ebpf.Map, key uint32, r *aggRec, now uint64) (s Thread
 	if r.Since == 0 {
 		return s, false
 	}
-	return r.stats(key, now, t.boot), true
+	s = r.stats(key, now, t.boot)
+	t.floor(&s)
+	return s, true
+}
+
+// shown is what was said of a thread last.
+type shown struct {
+	start      uint64
+	run, ready time.Duration
+}
+
+// floor keeps Run and Ready from going back when the kernel's account of a stay
+// turns out some microseconds smaller than the tracepoints said while it lasted.
+func (t *Tracer) floor(s *ThreadStats) {
+	last := t.shown[s.KernelTID]
+	if last.start == s.Start {
+		s.Run, s.Ready = max(s.Run, last.run), max(s.Ready, last.ready)
+	}
+	if s.State == Dead {
+		delete(t.shown, s.KernelTID)
+		return
+	}
+	t.shown[s.KernelTID] = shown{s.Start, s.Run, s.Ready}
 }
 
 // stats converts an entry as of now.
@@ -122,8 +145,9 @@ func (r *aggRec) stats(key uint32, now uint64, boot int64) ThreadStats {
 		Comm: cString(r.Comm[:]), State: state, CPU: int(r.CPU),
 		Seeded: r.Flags&aggSeeded != 0, Born: r.Flags&aggBorn != 0,
 		Counts: Counts{
-			Run: duration(ns[Running]), Ready: duration(ns[Ready]), Sleep: duration(ns[Sleeping]),
-			Disk: duration(ns[Disk]), Stopped: duration(ns[Stopped]), Unknown: duration(ns[Unknown]),
+			Run: duration(r.Run + ns[Running] - r.RunSeen), Ready: duration(r.Ready + ns[Ready] - r.ReadySeen),
+			SeenRun: duration(ns[Running]), SeenReady: duration(ns[Ready]),
+			Sleep: duration(ns[Sleeping]), Disk: duration(ns[Disk]), Stopped: duration(ns[Stopped]), Unknown: duration(ns[Unknown]),
 			Voluntary: r.NVCSw, Involuntary: r.NIvCSw, Wakes: r.Wakes, Migrations: r.Migrations,
 			MissedIns: r.MissedIn, MissedWakes: r.MissedWake,
 			Latency: Latency{Count: r.LatCount, Sum: duration(r.LatSum), Max: duration(r.LatMax)},

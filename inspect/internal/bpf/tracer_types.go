@@ -103,20 +103,28 @@ func cString(b []byte) string {
 // Counts are what a thread, or a process, did while it was traced. The
 // durations include the state it is in at the moment of reading.
 type Counts struct {
-	// Run and Ready never shrink; the others may, by what a repair moves to
-	// Ready (see MissedWakes).
-	Run, Ready, Sleep, Disk, Stopped time.Duration
+	// Run and Ready are what the kernel has booked (se.sum_exec_runtime and
+	// sched_info.run_delay, as in schedstat) up to when the thread last left
+	// its CPU, and what the tracepoints tell since then. They never shrink.
+	Run, Ready time.Duration
+	// SeenRun and SeenReady are the same as the tracepoints alone show it, from
+	// one switch to the other, as in the events. They include what interrupts
+	// and a hypervisor took where the kernel does not charge that to the
+	// thread; with the states below they add up to the time traced.
+	SeenRun, SeenReady time.Duration
+	// These may shrink by what a repair moves to SeenReady (see MissedWakes).
+	Sleep, Disk, Stopped time.Duration
 	// Unknown is time before the first event that told the state.
 	Unknown                time.Duration
 	Voluntary, Involuntary uint64 // switches away from a CPU
 	Wakes                  uint64
 	Migrations             uint64
 	// MissedIns: it left a CPU without having been seen to enter it, because
-	// the kernel did not run the program (see Drops.ChainBreaks). Its run time
-	// was then taken from its CPU time; the wake-up latency is lost.
+	// the kernel did not run the program (see Drops.ChainBreaks). SeenRun was
+	// then taken from its CPU time; the wake-up latency is lost.
 	MissedIns uint64
-	// MissedWakes: it ran without having been seen to wake up. How long it had
-	// been ready was then taken from what the kernel booked.
+	// MissedWakes: it ran without having been seen to wake up. SeenReady was
+	// then taken from what the kernel booked.
 	MissedWakes uint64
 	Latency     Latency
 	CPUs        CPUSet // where it ran
@@ -192,6 +200,8 @@ func (s *CPUSet) add(b CPUSet) {
 func (c *Counts) Add(b *Counts) {
 	c.Run += b.Run
 	c.Ready += b.Ready
+	c.SeenRun += b.SeenRun
+	c.SeenReady += b.SeenReady
 	c.Sleep += b.Sleep
 	c.Disk += b.Disk
 	c.Stopped += b.Stopped
@@ -313,7 +323,9 @@ type aggRec struct {
 	Since, First, Start      uint64
 	NVCSw, NIvCSw            uint64
 	Wakes, Migrations        uint64
-	Exec, Delay              uint64
+	Exec, Delay, KVCSw       uint64
+	Run, Ready               uint64
+	RunSeen, ReadySeen       uint64
 	MissedIn, MissedWake     uint64
 	LatCount, LatSum, LatMax uint64
 	CPUs                     [cpuWords]uint64
@@ -334,6 +346,8 @@ const (
 	aggDead
 	aggMoreCPUs
 	aggNoWake
+	aggOldExec
+	aggOldDelay
 )
 
 type pairKey struct{ Kind, Who, Whom uint32 }
