@@ -135,15 +135,26 @@ func (t *Tracer) Start() error {
 	return f.Start()
 }
 
-// livesStill asks /proc whether that very process is there.
+// livesStill asks /proc whether that very process is there. One whose stat
+// stands still is.
 func livesStill(o TraceOptions) bool {
 	fs, err := proc.Open(o.ProcRoot)
 	if err != nil {
 		return false
 	}
-	defer fs.Close()
-	var st proc.Stat
-	return fs.NewReader().Stat(o.ID.PID, &st) == nil && (o.ID.Start == 0 || st.StartTicks == o.ID.Start)
+	pool := proc.NewPool(fs, proc.PoolOptions{})
+	start, err := proc.Do(context.Background(), pool, o.ID.PID, proc.FileStat, func(r *proc.Reader) (uint64, error) {
+		var st proc.Stat
+		err := r.Stat(o.ID.PID, &st)
+		return st.StartTicks, err
+	})
+	if !errors.Is(pool.Close(), proc.ErrStuck) {
+		fs.Close()
+	}
+	if errors.Is(err, proc.ErrStuck) {
+		return true
+	}
+	return err == nil && (o.ID.Start == 0 || start == o.ID.Start)
 }
 
 // Source is TraceExact or TraceSampled; it may change in Start.

@@ -34,13 +34,14 @@ const (
 // thread that was not blocked at one end of the interval has its run and ready
 // time at that end.
 type sampled struct {
-	id     ID
-	every  time.Duration
-	fs     *proc.FS
-	reader *proc.Reader
-	tids   []int
-	batch  TraceBatch
-	round  int
+	id      ID
+	every   time.Duration
+	fs      *proc.FS
+	pool    *proc.Pool
+	scanner *proc.Scanner[processReading]
+	batch   TraceBatch
+	round   int
+	cost    time.Duration // of the newest reading
 
 	mu      sync.Mutex // guards what follows
 	start   int64
@@ -69,17 +70,34 @@ func openSampled(o TraceOptions) (*sampled, error) {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
 	every := min(max(cmp.Or(o.Every, sampleDefault), sampleMin), sampleMax)
-	return &sampled{id: o.ID, every: every, fs: fs, reader: fs.NewReader(), threads: map[int]*sampledThread{}}, nil
+	s := &sampled{id: o.ID, every: every, fs: fs, threads: map[int]*sampledThread{}}
+	s.pool = proc.NewPool(fs, proc.PoolOptions{})
+	s.scanner = proc.NewScanner[processReading](s.pool, 1)
+	return s, nil
 }
 
-func (s *sampled) Close() error { return s.fs.Close() }
+func (s *sampled) Close() error {
+	if errors.Is(s.pool.Close(), proc.ErrStuck) {
+		// A read that hangs in the kernel still uses the root's descriptor.
+		return nil
+	}
+	return s.fs.Close()
+}
 
 // Start makes the first reading.
 func (s *sampled) Start() error {
+	start := clockNS(unix.CLOCK_MONOTONIC)
+	p, err := s.look()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.start = clockNS(unix.CLOCK_MONOTONIC)
-	return s.read()
+	s.start, s.last = start, start
+	if p == nil {
+		return &TraceError{Reason: "reading the process stands still in the kernel"}
+	}
+	return s.take(p)
 }
 
 // Run reads until ctx ends or the process has.
@@ -89,12 +107,9 @@ func (s *sampled) Run(ctx context.Context, fn func(*TraceBatch)) error {
 	defer pause.Stop()
 	<-pause.C
 	for {
-		s.mu.Lock()
-		spent := time.Duration(clockNS(unix.CLOCK_MONOTONIC) - s.last)
-		s.mu.Unlock()
 		// Between half and one and a half of the mean.
 		wait := s.every/2 + rand.N(s.every)
-		wait = max(wait, time.Duration(float64(spent)/sampleShare))
+		wait = max(wait, time.Duration(float64(s.cost)/sampleShare))
 		pause.Reset(wait)
 		ended := false
 		select {
@@ -114,10 +129,16 @@ func (s *sampled) Run(ctx context.Context, fn func(*TraceBatch)) error {
 
 // step makes one reading and delivers it.
 func (s *sampled) step(fn func(*TraceBatch)) error {
+	p, err := s.look()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	before := s.last
-	err := s.read()
-	if s.last-before > 4*int64(s.every) {
+	if p != nil {
+		err = s.take(p)
+	}
+	if p == nil || s.last-before > 4*int64(s.every) {
 		s.missed++
 	}
 	s.mu.Unlock()
@@ -147,22 +168,20 @@ func (t *sampledThread) cpuIfRunning() int {
 	return -1
 }
 
-// read makes one reading of all threads.
-func (s *sampled) read() error {
-	tids, err := s.reader.TIDs(s.tids[:0], s.id.PID)
-	s.tids = tids
-	now := clockNS(unix.CLOCK_MONOTONIC)
-	if err == nil && len(tids) == 0 || errors.Is(err, proc.ErrGone) {
+// take books one reading of all threads.
+func (s *sampled) take(p *processReading) error {
+	now := p.at
+	if p.err == nil && len(p.threads) == 0 || errors.Is(p.err, proc.ErrGone) {
 		s.bury(now, s.round+1)
 		return fmt.Errorf("trace: process %d: %w", s.id.PID, ErrNoProcess)
 	}
-	if err != nil {
-		return fmt.Errorf("trace: %w", err)
+	if p.err != nil {
+		return fmt.Errorf("trace: %w", p.err)
 	}
 	s.round++
 	s.samples++
-	for _, tid := range tids {
-		if err := s.readThread(tid); err != nil {
+	for i := range p.threads {
+		if err := s.takeThread(&p.threads[i], len(p.threads)); err != nil {
 			if errors.Is(err, ErrNoProcess) {
 				s.bury(now, s.round+1)
 			}
@@ -174,69 +193,66 @@ func (s *sampled) read() error {
 	return nil
 }
 
-// readThread takes a thread's state and counters. One that vanishes meanwhile
-// is left for bury; other failures are of the process.
-func (s *sampled) readThread(tid int) error {
-	var st proc.Stat
-	var sc proc.Schedstat
-	var status proc.Status
-	err := s.reader.ThreadStat(s.id.PID, tid, &st)
-	if err == nil {
-		err = s.reader.ThreadSchedstat(s.id.PID, tid, &sc)
-	}
-	now := clockNS(unix.CLOCK_MONOTONIC)
-	statusErr := s.reader.ThreadStatus(s.id.PID, tid, &status)
+// takeThread books a thread's state and counters. One that has vanished
+// meanwhile is left for bury; other failures are of the process.
+func (s *sampled) takeThread(r *threadReading, of int) error {
+	t := s.threads[r.tid]
 	switch {
-	case errors.Is(err, proc.ErrGone):
+	case errors.Is(r.err, proc.ErrGone):
 		return nil
-	case err != nil:
-		return fmt.Errorf("trace: thread %d: %w", tid, err)
-	}
-	if tid == s.id.PID {
-		if s.id.Start != 0 && st.StartTicks != s.id.Start {
-			return fmt.Errorf("trace: process %s: %w", s.id, ErrNoProcess)
+	case errors.Is(r.err, proc.ErrStuck): // booked with the next reading
+		if t != nil {
+			t.seen = s.round
 		}
+		return nil
+	case r.err != nil:
+		return fmt.Errorf("trace: thread %d: %w", r.tid, r.err)
+	}
+	if r.tid == s.id.PID {
 		if s.id.Start == 0 {
-			s.id.Start = st.StartTicks
+			s.id.Start = r.start
 		}
-		if st.State == 'Z' && len(s.tids) == 1 {
+		if r.start != 0 && r.start != s.id.Start || r.state == 'Z' && of == 1 {
 			return fmt.Errorf("trace: process %s: %w", s.id, ErrNoProcess)
 		}
 	}
-	t := s.threads[tid]
-	if t != nil && t.trace.ID.Start != st.StartTicks {
-		s.end(t, now)
+	if t != nil && t.trace.ID.Start == 0 {
+		t.trace.ID.Start = r.start
+	}
+	if t != nil && r.start != 0 && t.trace.ID.Start != r.start {
+		s.end(t, r.at)
 		t = nil
 	}
-	state := sampledState(st.State)
+	state := sampledState(r.state)
 	if t == nil {
-		t = s.newThread(tid, &st, &sc, now)
-		t.switches = statusErr == nil && status.Has(proc.StatusVoluntary)
+		t = s.newThread(r)
 		if !t.trace.Born {
-			t.voluntary, t.involunt, t.trace.State = status.Voluntary, status.Nonvoluntary, state
+			t.voluntary, t.involunt, t.trace.State = r.voluntary, r.involuntary, state
 		}
-		s.threads[tid] = t
+		s.threads[r.tid] = t
 	}
 	t.seen = s.round
-	s.interval(t, &sc, state, now)
-	if t.trace.Comm != string(st.Comm) {
-		t.trace.Comm = string(st.Comm)
-		s.batch.Names = append(s.batch.Names, ThreadName{PID: s.id.PID, TID: tid, Comm: t.trace.Comm})
+	s.interval(t, &r.sched, state, r.at)
+	if t.trace.Comm != string(r.comm) {
+		t.trace.Comm = string(r.comm)
+		s.batch.Names = append(s.batch.Names, ThreadName{PID: s.id.PID, TID: r.tid, Comm: t.trace.Comm})
 	}
-	t.trace.CPU = st.Processor
-	if t.switches && statusErr == nil {
-		t.trace.Voluntary = Know(status.Voluntary - t.voluntary)
-		t.trace.Involuntary = Know(status.Nonvoluntary - t.involunt)
+	if r.cpu >= 0 {
+		t.trace.CPU = r.cpu
+	}
+	if t.switches && r.switches {
+		t.trace.Voluntary = Know(r.voluntary - t.voluntary)
+		t.trace.Involuntary = Know(r.involuntary - t.involunt)
 	}
 	return nil
 }
 
 // newThread begins with a thread. One that was born since tracing began has
 // its whole past in its counters.
-func (s *sampled) newThread(tid int, st *proc.Stat, sc *proc.Schedstat, now int64) *sampledThread {
+func (s *sampled) newThread(r *threadReading) *sampledThread {
 	t := &sampledThread{trace: ThreadTrace{
-		PID: s.id.PID, ID: ThreadID{TID: tid, Start: st.StartTicks}, CPU: -1, SinceNS: now,
-	}, at: now, run: sc.RunNS, ready: sc.WaitNS}
+		PID: s.id.PID, ID: ThreadID{TID: r.tid, Start: r.start}, CPU: -1, SinceNS: r.at,
+	}, at: r.at, run: r.sched.RunNS, ready: r.sched.WaitNS, switches: r.switches}
 	if s.round > 1 {
 		t.trace.Born, t.trace.SinceNS, t.at, t.run, t.ready = true, s.last, s.last, 0, 0
 	}
