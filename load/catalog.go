@@ -29,12 +29,41 @@ func Names() []string {
 // ByName finds a scenario; the error wraps ErrUsage and suggests near names.
 func ByName(name string) (*Scenario, error) {
 	all := All()
+	known := Names()
 	for i := range all {
-		if all[i].Name == name {
-			return &all[i], nil
+		s := &all[i]
+		if s.Name == name {
+			return s, nil
+		}
+		for _, alias := range s.Aliases {
+			if alias.Name == name {
+				return s.as(alias), nil
+			}
+			known = append(known, alias.Name)
 		}
 	}
-	return nil, fmt.Errorf("%w: no scenario %q%s", ErrUsage, name, suggest(name, Names(), "scenarios"))
+	return nil, fmt.Errorf("%w: no scenario %q%s", ErrUsage, name, suggest(name, known, "scenarios"))
+}
+
+// as gives the scenario the defaults of an alias.
+func (s *Scenario) as(alias Alias) *Scenario {
+	out := *s
+	out.Params = slices.Clone(s.Params)
+	implied := map[string]bool{}
+	for _, arg := range alias.Args {
+		key, value, _ := strings.Cut(arg, "=")
+		if p, ok := out.param(key); ok {
+			p.Default, implied[p.Name] = value, true
+		}
+	}
+	without := func(args []string) []string {
+		return slices.DeleteFunc(slices.Clone(args), func(arg string) bool {
+			key, _, _ := strings.Cut(arg, "=")
+			return implied[key]
+		})
+	}
+	out.Quick, out.Realtime = without(s.Quick), without(s.Realtime)
+	return &out
 }
 
 // suggest ends an error about an unknown name: the near names, or all of them.
@@ -81,9 +110,9 @@ func distance(a, b string) int {
 	return prev[len(b)]
 }
 
-// param finds a declared parameter.
+// param finds a declared parameter by any of its names.
 func (s *Scenario) param(name string) (*Param, bool) {
-	i := slices.IndexFunc(s.Params, func(p Param) bool { return p.Name == name })
+	i := slices.IndexFunc(s.Params, func(p Param) bool { return p.Name == name || slices.Contains(p.Also, name) })
 	if i < 0 {
 		return nil, false
 	}

@@ -10,6 +10,7 @@ import (
 // Description is a catalogue entry as JSON: `load list`, `load describe`.
 type Description struct {
 	Name       string             `json:"name"`
+	Aliases    []string           `json:"aliases,omitempty"`
 	Title      string             `json:"title"`
 	Teaches    string             `json:"teaches"`
 	Parameters []ParamDescription `json:"parameters"`
@@ -22,6 +23,7 @@ type Description struct {
 // ParamDescription is one parameter as JSON.
 type ParamDescription struct {
 	Name    string   `json:"name"`
+	Also    []string `json:"also,omitempty"`
 	Kind    string   `json:"kind"`
 	Default string   `json:"default"`
 	Range   string   `json:"range"`
@@ -40,10 +42,13 @@ func (s *Scenario) Describe(args ...string) (*Description, error) {
 		Name: s.Name, Title: s.Title, Teaches: s.Teaches,
 		Needs: append([]string{}, s.Needs...), Promises: plan.Words(), Budget: plan.Budget,
 	}
+	for _, alias := range s.Aliases {
+		d.Aliases = append(d.Aliases, strings.Join(append([]string{alias.Name}, alias.Args...), " "))
+	}
 	for i := range s.Params {
 		p := &s.Params[i]
 		d.Parameters = append(d.Parameters, ParamDescription{
-			Name: p.Name, Kind: string(p.Kind), Default: p.Default, Range: p.Range(), Values: p.Enum, Doc: p.Doc,
+			Name: p.Name, Also: p.Also, Kind: string(p.Kind), Default: p.Default, Range: p.Range(), Values: p.Enum, Doc: p.Doc,
 		})
 	}
 	return d, nil

@@ -25,13 +25,13 @@ func (s *Scenario) Parse(args []string) (Values, error) {
 			return Values{}, fmt.Errorf("%w: %s has no parameter %q%s", ErrUsage, s.Name, key,
 				suggest(key, s.paramNames(), "parameters"))
 		}
-		if v.set[key] {
-			return Values{}, fmt.Errorf("%w: %s: parameter %s is given twice", ErrUsage, s.Name, key)
+		if v.set[p.Name] {
+			return Values{}, fmt.Errorf("%w: %s: parameter %s is given twice", ErrUsage, s.Name, p.Name)
 		}
 		if err := v.put(p, text); err != nil {
 			return Values{}, fmt.Errorf("%w: %s: %s=%s: %v", ErrUsage, s.Name, key, text, err)
 		}
-		v.set[key] = true
+		v.set[p.Name] = true
 	}
 	for i := range s.Params {
 		p := &s.Params[i]
@@ -77,6 +77,9 @@ func (s *Scenario) example() string {
 
 // put reads one value; the error says range and example, not the name.
 func (v Values) put(p *Param, text string) error {
+	if word, ok := p.Synonyms[text]; ok {
+		text = word
+	}
 	v.text[p.Name] = text
 	switch p.Kind {
 	case ParamEnum:
@@ -253,11 +256,29 @@ func CPUList(cpus []int) string {
 	return b.String()
 }
 
+// words are the values of an enum, each with its other words in brackets.
+func (p *Param) words() []string {
+	var list []string
+	for _, word := range p.Enum {
+		var others []string
+		for other, means := range p.Synonyms {
+			if means == word {
+				others = append(others, other)
+			}
+		}
+		if slices.Sort(others); len(others) > 0 {
+			word += " (" + strings.Join(others, ", ") + ")"
+		}
+		list = append(list, word)
+	}
+	return list
+}
+
 // Range says in words what values the parameter takes.
 func (p *Param) Range() string {
 	switch p.Kind {
 	case ParamEnum:
-		return strings.Join(p.Enum, " or ")
+		return strings.Join(p.words(), " or ")
 	case ParamText:
 		if p.Max > 0 {
 			return "a text of at most " + strconv.Itoa(int(p.Max)) + " bytes"

@@ -17,6 +17,9 @@ func scCrash() Scenario {
 			secondsParam("how long the others go on"), cpusParam(""),
 		},
 		Quick: []string{"seconds=1500ms"},
+		Aliases: []Alias{
+			{Name: "crash-thread", Args: []string{"as=threads"}}, {Name: "crash-proc", Args: []string{"as=processes"}},
+		},
 		Build: buildCrash,
 	}
 }

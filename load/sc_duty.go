@@ -13,7 +13,7 @@ func scDuty() Scenario {
 			"It measures the work by its own CPU clock: being preempted makes it late, not less busy.",
 		Params: []Param{
 			asParam(), workersParam("1", 1, 256),
-			{Name: "percent", Kind: ParamPercent, Default: "30%", Min: 1, Max: 95, Doc: "share of one CPU that each worker uses"},
+			{Name: "percent", Kind: ParamPercent, Default: "30%", Min: 1, Max: 95, Also: []string{"pct"}, Doc: "share of one CPU that each worker uses"},
 			{Name: "period", Kind: ParamDuration, Default: "20ms", Min: 1e6, Max: 10e9, Doc: "length of one period"},
 			secondsParam("how long they do so"), cpusParam(""),
 		},

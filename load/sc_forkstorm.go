@@ -11,7 +11,7 @@ func scForkstorm() Scenario {
 		Params: []Param{
 			{Name: "n", Kind: ParamInt, Default: "400", Min: 1, Max: 100000, Doc: "how many are started"},
 			{Name: "life", Kind: ParamDuration, Default: "20ms", Min: 0, Max: 1e9, Doc: "how long each of them lives"},
-			{Name: "most", Kind: ParamInt, Default: "4", Min: 1, Max: 64, Doc: "how many live at a time"},
+			{Name: "most", Kind: ParamInt, Default: "4", Min: 1, Max: 64, Also: []string{"max"}, Doc: "how many live at a time"},
 			secondsParam("how long it waits after that, from the beginning"), cpusParam(""),
 		},
 		Quick: []string{"n=200", "seconds=1500ms"},

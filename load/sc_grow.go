@@ -6,6 +6,8 @@ import (
 )
 
 func scGrow() Scenario {
+	limit := bytesParam("limit", "64MiB", memStep, "where a worker stops growing")
+	limit.Also = []string{"cap"}
 	return Scenario{
 		Name:  "grow",
 		Title: "Memory that grows step by step, like a leak",
@@ -15,11 +17,12 @@ func scGrow() Scenario {
 			asParam(), workersParam("1", 1, 64),
 			bytesParam("step", "256KiB", memStep, "what is touched at every tick"),
 			{Name: "period", Kind: ParamDuration, Default: "20ms", Min: 1e6, Max: 10e9, Doc: "time between two ticks"},
-			bytesParam("limit", "64MiB", memStep, "where a worker stops growing"),
+			limit,
 			secondsParam("how long they grow, if the limit does not come first"), cpusParam(""),
 		},
-		Quick: []string{"seconds=1500ms", "period=10ms", "step=64KiB"},
-		Build: buildGrow,
+		Quick:   []string{"seconds=1500ms", "period=10ms", "step=64KiB"},
+		Aliases: []Alias{{Name: "leak"}},
+		Build:   buildGrow,
 	}
 }
 

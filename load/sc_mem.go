@@ -7,6 +7,8 @@ func scMem() Scenario {
 		lo, _ := parseNumber(ParamBytes, least)
 		return Param{Name: name, Kind: ParamBytes, Default: def, Min: lo, Max: 1 << 40, Step: memStep, Doc: doc}
 	}
+	mapped := kib("map", "8MiB", "64KiB", "anonymous memory mapped and touched by each worker")
+	mapped.Also = []string{"mmap"}
 	return Scenario{
 		Name:  "mem",
 		Title: "Heap, stack and mapped memory of known size",
@@ -17,7 +19,7 @@ func scMem() Scenario {
 			asParam(), workersParam("1", 1, 256),
 			kib("heap", "4MiB", "64KiB", "heap grown and touched by the main thread of each working process"),
 			kib("stack", "1MiB", "256KiB", "stack touched by the main thread of each working process"),
-			kib("map", "8MiB", "64KiB", "anonymous memory mapped and touched by each worker"),
+			mapped,
 			secondsParam("how long it is held"), cpusParam(""),
 		},
 		Quick: []string{"seconds=800ms"},

@@ -11,7 +11,7 @@ func scMigrate() Scenario {
 			"A move costs a switch and the warmth of the caches.",
 		Params: []Param{
 			asParam(), workersParam("1", 1, 64),
-			{Name: "flips", Kind: ParamInt, Default: "1000", Min: 1, Max: 1_000_000, Doc: "moves of each worker"},
+			{Name: "flips", Kind: ParamInt, Default: "1000", Min: 1, Max: 1_000_000, Also: []string{"k"}, Doc: "moves of each worker"},
 			secondsParam("how long the workers then wait, counted from the gate"),
 			{Name: "cpus", Kind: ParamCPUs, Default: "0,1", Doc: "the two CPUs"},
 		},

@@ -11,7 +11,7 @@ func scNvolYield() Scenario {
 			"With the real-time policy fifo the turns are exact; normal threads may be given the CPU back at once.",
 		Params: []Param{
 			asParam(), workersParam("3", 2, 64),
-			{Name: "yields", Kind: ParamInt, Default: "2000", Min: 1, Max: 100_000, Doc: "how often each worker gives way"},
+			{Name: "yields", Kind: ParamInt, Default: "2000", Min: 1, Max: 100_000, Also: []string{"k"}, Doc: "how often each worker gives way"},
 			{Name: "policy", Kind: ParamEnum, Default: "other", Enum: []string{"other", "batch", "fifo"}, Doc: "policy of the workers; fifo takes --realtime"},
 			secondsParam("how long the workers then wait, counted from the gate"),
 			{Name: "cpus", Kind: ParamCPUs, Default: "0", Doc: "the one CPU they share"},

@@ -10,12 +10,12 @@ func scPingpong() Scenario {
 			"Processes change the address space with every switch, threads do not. " +
 			"Over shm the players only look at shared memory: nobody waits in the kernel.",
 		Params: []Param{
-			{Name: "over", Kind: ParamEnum, Default: "pipe", Enum: []string{"pipe", "socket", "mqueue", "shm", "futex"}, Doc: "what carries the messages"},
+			{Name: "over", Kind: ParamEnum, Default: "pipe", Enum: []string{"pipe", "socket", "mqueue", "shm", "futex"}, Synonyms: map[string]string{"unix": "socket", "mq": "mqueue"}, Doc: "what carries the messages"},
 			asParam(),
 			{Name: "k", Kind: ParamInt, Default: "10000", Min: 1, Max: 5e6, Doc: "messages in each direction"},
 			{Name: "policy", Kind: ParamEnum, Default: "other", Enum: []string{"other", "batch", "fifo"}, Doc: "scheduling policy; with fifo, which needs a privilege, every count is exact"},
 			stayParam(),
-			{Name: "cpus", Kind: ParamCPUs, Default: "0", Doc: "one CPU for both players, or one for each; empty: any"},
+			{Name: "cpus", Kind: ParamCPUs, Default: "0", Doc: "one CPU for both players (0), or one for each (0,1); empty: any"},
 		},
 		Quick:    []string{"seconds=800ms"},
 		Realtime: []string{"seconds=800ms", "policy=fifo"},

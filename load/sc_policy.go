@@ -17,10 +17,10 @@ func scPolicy() Scenario {
 			{Name: "policies", Kind: ParamText, Default: "other,batch,idle", Max: 128, Doc: "policy of each worker: other, batch, idle; with a privilege and --realtime also fifo, rr, deadline"},
 			{Name: "priority", Kind: ParamInt, Default: "10", Min: 1, Max: 99, Doc: "real-time priority of the workers with fifo and rr"},
 			{Name: "nice", Kind: ParamInt, Default: "3", Min: -20, Max: 19, Doc: "nice value of the workers with other and batch; a negative one needs a privilege"},
-			secondsParam("how long they wait"),
+			secondsParam("how long they wait"), cpusParam(""),
 		},
-		Quick:    []string{"seconds=800ms"},
-		Realtime: []string{"seconds=800ms", "policies=other,batch,idle,fifo,rr"},
+		Quick:    []string{"seconds=800ms", "cpus=0"},
+		Realtime: []string{"seconds=800ms", "cpus=0", "policies=other,batch,idle,fifo,rr"},
 		Build:    buildPolicy,
 	}
 }
@@ -47,7 +47,7 @@ func buildPolicy(v Values) (*Plan, error) {
 	}
 	p := newPlan("policy", v)
 	workers := p.crew(asThreads, len(policies), func(i int) ThreadPlan {
-		t := ThreadPlan{Name: fmt.Sprintf("%s-%d", policyName(policies[i]), i), Policy: policies[i], Ops: []Op{hold(v)}}
+		t := ThreadPlan{Name: fmt.Sprintf("%s-%d", policyName(policies[i]), i), Policy: policies[i], CPUs: v.CPUs("cpus"), Ops: []Op{hold(v)}}
 		switch policies[i] {
 		case policyFIFO, policyRR:
 			t.RTPrio = v.Int("priority")

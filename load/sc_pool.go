@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,9 +17,15 @@ func scPool() Scenario {
 		Params: []Param{
 			asParam(), workersParam("2", 1, 1000),
 			{Name: "work", Kind: ParamText, Default: "sleep:5s", Max: 40, Doc: "what each worker does: sleep:DURATION, or cpu:DURATION of its own CPU time"},
+			{Name: "respawn", Kind: ParamEnum, Default: "false", Enum: []string{"false", "true"}, Doc: "whether worker processes fail, and a supervisor replaces each; then they wait instead of working"},
+			{Name: "kill-every", Kind: ParamDuration, Default: "200ms", Min: 10e6, Max: 60e9, Doc: "time between two failures (respawn=true)"},
 			stayParam(), cpusParam(""),
 		},
 		Quick: []string{"work=sleep:1s", "seconds=1s"},
+		Aliases: []Alias{
+			{Name: "pool-threads", Args: []string{"as=threads", "work=cpu:300ms"}},
+			{Name: "pool-procs", Args: []string{"as=processes", "work=cpu:300ms"}},
+		},
 		Build: buildPool,
 	}
 }
@@ -35,8 +42,13 @@ func parseWork(text string) (kind string, d time.Duration, err error) {
 
 func buildPool(v Values) (*Plan, error) {
 	kind, d, err := parseWork(v.Text("work"))
-	if err != nil {
+	switch respawn := v.Text("respawn") == "true"; {
+	case err != nil:
 		return nil, err
+	case respawn:
+		return buildRespawningPool(v, kind)
+	case v.Given("kill-every"):
+		return nil, errors.New("kill-every goes with respawn=true: without it no worker fails")
 	}
 	op := Op{Kind: OpSleepRel, A: 1, B: uint64(d)}
 	if kind == "cpu" {
@@ -65,6 +77,27 @@ func buildPool(v Values) (*Plan, error) {
 	cores := parallel(v, len(workers))
 	p.atLeast(d * time.Duration(len(workers)) / time.Duration(cores))
 	p.Budget.CPUs = float64(cores)
+	return p.finish(), nil
+}
+
+// buildRespawningPool: one failure per period as long as the run lasts, but for
+// the last period, in which the last replacement is there to be seen.
+func buildRespawningPool(v Values, kind string) (*Plan, error) {
+	every := v.Duration("kill-every")
+	failures := int(v.Duration("seconds")/every) - 1
+	switch {
+	case v.Given("as") && v.Text("as") == asThreads:
+		return nil, errors.New("respawn=true needs as=processes: a thread that fails takes the whole pool along (see crash as=threads)")
+	case kind != "sleep":
+		return nil, errors.New("respawn=true is for work=sleep: workers that fail do not finish a computation")
+	case failures < 1 || failures > maxFailures:
+		return nil, fmt.Errorf("seconds / kill-every makes %d failures: 1 to %d (example: seconds=2s kill-every=200ms)", max(0, failures), maxFailures)
+	case v.Int("workers") > maxSupervised:
+		return nil, fmt.Errorf("respawn=true is for at most %d workers", maxSupervised)
+	}
+	p := newPlan("pool", v)
+	p.Parameters["as"] = asProcesses
+	p.supervised(v, v.Int("workers"), failures, every)
 	return p.finish(), nil
 }
 

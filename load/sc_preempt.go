@@ -13,7 +13,7 @@ func scPreempt() Scenario {
 			"One of the two counts its sleeps, the other how often the CPU was taken from it, and the numbers meet.",
 		Params: []Param{
 			asParam(),
-			{Name: "rate", Kind: ParamRate, Default: "200Hz", Min: 0.1, Max: 1000, Doc: "wake-ups per second"},
+			{Name: "rate", Kind: ParamRate, Default: "200Hz", Min: 0.1, Max: 1000, Also: []string{"hz"}, Doc: "wake-ups per second"},
 			{Name: "waker", Kind: ParamEnum, Default: "other", Enum: []string{"other", "fifo"}, Doc: "policy of the waker: a normal one beside an idle spinner, or fifo (with --realtime) beside a normal one"},
 			secondsParam("how long the waker does so; the spinner ends with it"),
 			{Name: "cpus", Kind: ParamCPUs, Default: "0", Doc: "the one CPU they share"},

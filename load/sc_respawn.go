@@ -1,6 +1,9 @@
 package load
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 func scRespawn() Scenario {
 	return Scenario{
@@ -9,8 +12,8 @@ func scRespawn() Scenario {
 		Teaches: "Servers keep a pool of worker processes. When one of them fails, the others go on, and the supervisor, who is told by the system, starts another in its place. " +
 			"So the number of workers stays the same while the PIDs change.",
 		Params: []Param{
-			workersParam("4", 1, 32),
-			{Name: "failures", Kind: ParamInt, Default: "20", Min: 1, Max: 10000, Doc: "how many workers fail, one after the other"},
+			workersParam("4", 1, maxSupervised),
+			{Name: "failures", Kind: ParamInt, Default: "20", Min: 1, Max: maxFailures, Doc: "how many workers fail, one after the other"},
 			{Name: "every", Kind: ParamDuration, Default: "200ms", Min: 10e6, Max: 60e9, Doc: "time between two failures"},
 			secondsParam("length of the run; at least failures times every"),
 		},
@@ -19,12 +22,25 @@ func scRespawn() Scenario {
 	}
 }
 
+// What one supervisor can do.
+const (
+	maxSupervised = 32
+	maxFailures   = 10_000
+)
+
 func buildRespawn(v Values) (*Plan, error) {
-	n, failures, every := v.Int("workers"), v.Int("failures"), v.Duration("every")
+	failures, every := v.Int("failures"), v.Duration("every")
 	if estimate(failures+1, every) > v.Duration("seconds") {
 		return nil, errors.New("seconds must be longer than failures times every")
 	}
 	p := newPlan("respawn", v)
+	p.supervised(v, v.Int("workers"), failures, every)
+	return p.finish(), nil
+}
+
+// supervised adds n workers below a supervisor who replaces each that fails:
+// so many do, one after the other, at that distance.
+func (p *Plan) supervised(v Values, n, failures int, every time.Duration) {
 	p.crew(asProcesses, n, func(i int) ThreadPlan {
 		if i >= failures {
 			return ThreadPlan{Ops: []Op{hold(v)}}
@@ -57,7 +73,6 @@ func buildRespawn(v Values) (*Plan, error) {
 	p.Budget.Tasks = p.Unnamed + 1
 	p.Budget.MemoryBytes = uint64(p.Unnamed+1) * processBytes
 	p.remains()
-	return p.finish(), nil
 }
 
 // made promises how many tasks a process has started besides those of the

@@ -14,7 +14,7 @@ func scServer() Scenario {
 			"A server of single requests has a thread only for the moment of a request, and is back at its base in between.",
 		Params: []Param{
 			{Name: "mode", Kind: ParamEnum, Default: "connection", Enum: []string{"connection", "request"}, Doc: "whether clients keep their connection, or make one for each request"},
-			{Name: "connections", Kind: ParamInt, Default: "8", Min: 1, Max: 1000, Doc: "connections that are made"},
+			{Name: "connections", Kind: ParamInt, Default: "8", Min: 1, Max: 1000, Also: []string{"conns"}, Doc: "connections that are made"},
 			{Name: "open", Kind: ParamInt, Default: "0", Min: 0, Max: 1000, Doc: "connections that are still open at the end (mode=connection)"},
 			stayParam(), cpusParam(""),
 		},

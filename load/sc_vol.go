@@ -14,7 +14,7 @@ func scVol() Scenario {
 			"the number of the process is the sum over its threads.",
 		Params: []Param{
 			asParam(), workersParam("4", 1, 2000),
-			{Name: "rate", Kind: ParamRate, Default: "200Hz", Min: 0.1, Max: 1000, Doc: "sleeps per second of each worker; a little less in truth, as each begins when the last has ended"},
+			{Name: "rate", Kind: ParamRate, Default: "200Hz", Min: 0.1, Max: 1000, Also: []string{"hz"}, Doc: "sleeps per second of each worker; a little less in truth, as each begins when the last has ended"},
 			secondsParam("how long they do so"), cpusParam(""),
 		},
 		Quick: []string{"seconds=1s", "rate=200Hz"},

@@ -1,6 +1,10 @@
 package load
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strings"
+)
 
 // Scenario is one known workload.
 type Scenario struct {
@@ -15,8 +19,17 @@ type Scenario struct {
 	// Realtime are the arguments with which `load verify` runs it instead where
 	// real-time policies are permitted; nil: the same.
 	Realtime []string
+	// Aliases are names of this scenario with some of its arguments.
+	Aliases []Alias
 	// Build makes the plan from checked values. Pure.
 	Build func(Values) (*Plan, error)
+}
+
+// Alias is another name of a scenario; under that name the parameters in Args
+// have these defaults.
+type Alias struct {
+	Name string
+	Args []string // key=value
 }
 
 // NeedRealtime is the capability of running under a real-time policy.
@@ -51,7 +64,34 @@ type Param struct {
 	Step     float64 // values must be a multiple of it; 0: any
 	Enum     []string
 	Doc      string
+	// Also are other names of the parameter; Synonyms are other words for the
+	// values of an enum.
+	Also     []string
+	Synonyms map[string]string
 }
 
 // ErrUsage wraps every complaint about a scenario name, a parameter or a budget.
 var ErrUsage = errors.New("usage")
+
+// QuickArgs are the arguments with which `load verify` runs the scenario.
+// Without parameters, small ones: Quick, or where real-time policies may be had,
+// Realtime. With parameters, those; all that is added is that the run be short,
+// if a short run can be as they say.
+func (s *Scenario) QuickArgs(params []string, realtime bool) []string {
+	quick := s.Quick
+	if realtime && s.Realtime != nil {
+		quick = s.Realtime
+	}
+	if len(params) == 0 {
+		return quick
+	}
+	for _, arg := range quick {
+		if strings.HasPrefix(arg, "seconds=") {
+			short := append(slices.Clone(params), arg)
+			if _, err := s.Plan(short); err == nil {
+				return short
+			}
+		}
+	}
+	return params
+}

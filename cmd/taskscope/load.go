@@ -94,10 +94,18 @@ func newLoadDescribeCommand(a *app) *cobra.Command {
 }
 
 func (a *app) describeText(d *load.Description) {
-	fmt.Fprintf(a.stdout, "%s: %s\n\n%s\n\nParameters\n", d.Name, d.Title, d.Teaches)
+	fmt.Fprintf(a.stdout, "%s: %s\n\n%s\n\n", d.Name, d.Title, d.Teaches)
+	if len(d.Aliases) > 0 {
+		fmt.Fprintf(a.stdout, "Also as %s\n\n", strings.Join(d.Aliases, "; "))
+	}
+	fmt.Fprintln(a.stdout, "Parameters")
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, p := range d.Parameters {
-		fmt.Fprintf(w, "  %s=%s\t%s\t%s\n", p.Name, p.Default, p.Range, p.Doc)
+		doc := p.Doc
+		if len(p.Also) > 0 {
+			doc += " (also " + strings.Join(p.Also, ", ") + "=)"
+		}
+		fmt.Fprintf(w, "  %s=%s\t%s\t%s\n", p.Name, p.Default, p.Range, doc)
 	}
 	_ = w.Flush() // a.stdout remembers errors
 	fmt.Fprintln(a.stdout, "\nPromises")
@@ -142,8 +150,11 @@ carry, and are ended through a pidfd; a name is never enough.`,
 			for _, pid := range removed {
 				fmt.Fprintf(a.stdout, "removed %d\n", pid)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return loadError("sweep", err)
+			case id != "" && len(removed) == 0:
+				return usage("there is nothing of a run %s; without a run id, load sweep removes what any killed run has left", a.clean(id))
 			}
 			fmt.Fprintf(a.stderr, "%d processes removed\n", len(removed))
 			return nil

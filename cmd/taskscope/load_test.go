@@ -34,8 +34,7 @@ func skipUndecided(t *testing.T, code int, stdout, stderr string) {
 // TestLoadVerifyJSON: real loads, observed by a real observer, in the
 // documented shape.
 func TestLoadVerifyJSON(t *testing.T) {
-	names := []string{"threads", "tree", "vol", "mem"}
-	code, stdout, stderr := invoke(t, append([]string{"load", "verify", "--json"}, names...)...)
+	code, stdout, stderr := invoke(t, "load", "verify", "--json", "threads", "names=left,right", "tree", "vol", "workers=2", "hz=100Hz", "mem")
 	skipUndecided(t, code, "", stderr)
 	if code != exitDone {
 		t.Fatalf("exit code %d\n%s%s", code, stderr, stdout)
@@ -44,11 +43,14 @@ func TestLoadVerifyJSON(t *testing.T) {
 		t.Errorf("summary: %q", stderr)
 	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if len(lines) != len(names) {
-		t.Fatalf("%d lines for %d loads", len(lines), len(names))
+	if len(lines) != 4 {
+		t.Fatalf("%d lines for 4 loads", len(lines))
 	}
-	for i, line := range lines {
-		checkResultShape(t, names[i], line)
+	for i, name := range []string{"threads", "tree", "vol", "mem"} {
+		checkResultShape(t, name, lines[i])
+	}
+	if !strings.Contains(lines[0], `"names":"left,right"`) || !strings.Contains(lines[2], `"rate":"100Hz"`) {
+		t.Error("the parameters of a load are those after its name")
 	}
 }
 
@@ -238,6 +240,10 @@ func TestLoadUsage(t *testing.T) {
 		{"load|describe|vol|rate=fast", "example: rate=200Hz"},
 		{"load|list|vol", "takes no argument"},
 		{"load|sweep|a|b", "at most one run id"},
+		{"load|sweep|no-such-run", "there is nothing of a run no-such-run"},
+		{"load|verify|counter|workers=1000000", "1 to 20000"},
+		{"load|verify|workers=2|vol", "no scenario"},
+		{"load|verify|counter|workers=20000|mode=racy", "raise it with --max-tasks=20001"},
 		{"load|run|rr", "permit it with --realtime"},
 		{"load|run|policy|policies=fifo", "permit it with --realtime"},
 		{"load|run|--file|/no/such/file", "no such file"},

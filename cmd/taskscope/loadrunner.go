@@ -145,6 +145,8 @@ func refused(err error) (skipped, usageFault bool) {
 		return true, false
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return true, false
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.ENETDOWN): // no loopback device
+		return true, false
 	}
 	return false, false
 }

@@ -76,20 +76,17 @@ func (f *loadFlags) job(s *load.Scenario, args []string) (loadJob, error) {
 	}}, nil
 }
 
-// quickJob makes a load ready to be verified with small defaults. Loads that
-// want real-time policies get them by themselves where this user may have them:
-// their bursts are short and leave a CPU to everybody else.
-func (f *loadFlags) quickJob(s *load.Scenario) (loadJob, error) {
+// quickJob makes a load ready to be verified: with these parameters, or without
+// any with small defaults. Loads that want real-time policies get them by
+// themselves where this user may have them: their bursts are short and leave a
+// CPU to everybody else.
+func (f *loadFlags) quickJob(s *load.Scenario, params []string) (loadJob, error) {
 	real := s.Realtime != nil || slices.Contains(s.Needs, load.NeedRealtime)
 	if !real {
-		return f.job(s, s.Quick)
+		return f.job(s, s.QuickArgs(params, false))
 	}
 	err := spawn.RealtimeAllowed()
-	args := s.Quick
-	if err == nil && s.Realtime != nil {
-		args = s.Realtime
-	}
-	job, fault := f.job(s, args)
+	job, fault := f.job(s, s.QuickArgs(params, err == nil))
 	if err != nil && slices.Contains(s.Needs, load.NeedRealtime) {
 		job.skip = err
 	}
@@ -127,12 +124,13 @@ func newLoadVerifyCommand(a *app) *cobra.Command {
 	var all bool
 	var files []string
 	c := &cobra.Command{
-		Use:   "verify [NAME…|--all]",
+		Use:   "verify [NAME [key=value…]…|--all]",
 		Short: "Run loads with small defaults and judge what is observed of them",
 		Long: `Run each load with small defaults, observe it from a separate process that is
 told nothing but the PID of its root, and compare three accounts: what was
 promised before the run, what the workers report of themselves, and what was
-observed.
+observed. Parameters after a name are those of that load; what they leave open
+is as in "load run", but for the length of the run, which stays short.
 
 Loads with real-time policies run by themselves where this user may have such
 policies: their bursts are short, on one CPU, and never on the only one.
@@ -158,7 +156,7 @@ too busy to judge, 4 one was skipped for lack of a capability.`,
 	f.add(c, "print JSON Lines: one object per run as it ends")
 	c.Flags().BoolVar(&all, "all", false, "all loads")
 	c.Flags().StringArrayVar(&files, "file", nil, "a load that is written in a file (may be given several times)")
-	exampleFor(c, "taskscope load verify --all", "taskscope load verify vol ready --json")
+	exampleFor(c, "taskscope load verify --all", "taskscope load verify vol ready --json", "taskscope load verify pool as=processes work=sleep:5s gil work=io")
 	return c
 }
 
@@ -192,21 +190,35 @@ func exitCodeOf(v verify.Verdict) int {
 	return exitFailed
 }
 
-func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names, files []string) error {
+// quickJobs reads names of loads, each with its parameters after it.
+func (f *loadFlags) quickJobs(args []string) ([]loadJob, error) {
 	var jobs []loadJob
-	for _, name := range names { // complain before anything is started
-		s, err := load.ByName(name)
+	names := 0
+	for i := 0; i < len(args); {
+		s, err := load.ByName(args[i])
 		if err != nil {
-			return usage("%w", err)
+			return nil, usage("%w", err)
 		}
-		job, err := f.quickJob(s)
+		names++
+		first := i + 1
+		for i++; i < len(args) && strings.Contains(args[i], "="); i++ {
+		}
+		job, err := f.quickJob(s, args[first:i])
 		if err != nil {
-			if f.breaks != "" && len(names) > 1 {
+			if f.breaks != "" && (names > 1 || i < len(args)) {
 				continue // loads that promise nothing about the field
 			}
-			return err
+			return nil, err
 		}
 		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+func (a *app) verifyLoads(ctx context.Context, f *loadFlags, names, files []string) error {
+	jobs, err := f.quickJobs(names) // complain before anything is started
+	if err != nil {
+		return err
 	}
 	for _, name := range files {
 		s, err := loadFile(name)

@@ -59,12 +59,12 @@ func checkBudget(p *load.Plan, l Limits, h host) error {
 		h.memory = bound{l.MaxMemory, "--max-memory"}
 	}
 	if uint64(tasks) > h.tasks.value {
-		return fmt.Errorf("%w: %d tasks wanted, %d allowed (%s); raise it with --max-tasks",
-			ErrBudget, tasks, h.tasks.value, h.tasks.source)
+		return fmt.Errorf("%w: %d tasks wanted, %d allowed (%s); raise it with --max-tasks=%d",
+			ErrBudget, tasks, h.tasks.value, h.tasks.source, tasks)
 	}
 	if memory > h.memory.value {
-		return fmt.Errorf("%w: %s of memory wanted, %s allowed (%s); raise it with --max-memory",
-			ErrBudget, mebibytes(memory, true), mebibytes(h.memory.value, false), h.memory.source)
+		return fmt.Errorf("%w: %s of memory wanted, %s allowed (%s); raise it with --max-memory=%s",
+			ErrBudget, mebibytes(memory, true), mebibytes(h.memory.value, false), h.memory.source, mebibytes(memory, true))
 	}
 	if err := checkFiles(p, h); err != nil {
 		return err

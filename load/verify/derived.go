@@ -204,9 +204,9 @@ func expectedParent(j *judge, q *load.Promise) reading {
 		}
 	}
 	if parent < 0 {
-		return number(float64(j.m.Processes[q.Process].PPID))
+		return number(float64(j.m.Processes[q.Process].PPID) + q.Expect.Const)
 	}
-	return number(float64(j.m.Processes[parent].PID))
+	return number(float64(j.m.Processes[parent].PID) + q.Expect.Const)
 }
 
 func threadNames(j *judge, s *inspect.Snapshot, q *load.Promise) reading {

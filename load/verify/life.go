@@ -18,6 +18,18 @@ func lifeFields() []DerivedField {
 			get: present,
 		},
 		{
+			ID: "session_pid", Doc: "Session; expected is the PID of the nearest process above, itself included, that makes one by plan, else the root's session.",
+			get: combine(part{"session", 1}), expected: ledBy("session"),
+		},
+		{
+			ID: "group_pid", Doc: "Process group; expected as for session_pid.",
+			get: combine(part{"pgid", 1}), expected: ledBy("pgid"),
+		},
+		{
+			ID: "started_before_elder", Unit: "count", Doc: "Processes that started before their parent, or before a sibling that precedes them in the plan.",
+			get: startedBeforeElder,
+		},
+		{
 			ID: "exit_status", Doc: "How a process ended: \"exit 0\", \"signal 11\". Told by wait4 in its parent, or by the runner where nobody has reaped it.",
 			get: exitStatus,
 		},
@@ -79,6 +91,42 @@ func present(j *judge, s *inspect.Snapshot, q *load.Promise) reading {
 		return number(0)
 	}
 	return number(1)
+}
+
+// ledBy gives the leader of a process' session or group by the plan. The root's
+// own is what it has been given.
+func ledBy(field string) func(*judge, *load.Promise) reading {
+	return func(j *judge, q *load.Promise) reading {
+		for i := q.Process; i >= 0; i = j.m.Plan.Processes[i].Parent {
+			if j.m.Plan.Processes[i].Setsid {
+				return number(float64(j.m.Processes[i].PID) + q.Expect.Const)
+			}
+		}
+		root := load.Promise{Process: 0, Thread: -1, Field: field, When: q.When}
+		r := j.observe(&root)
+		r.num += q.Expect.Const
+		return r
+	}
+}
+
+func startedBeforeElder(j *judge, s *inspect.Snapshot, _ *load.Promise) reading {
+	n := 0
+	younger := map[int]uint64{} // parent → start of its latest child
+	for i := range j.m.Processes {
+		p := j.process(s, i)
+		if p == nil {
+			return absent("a process of the plan is not in the sample")
+		}
+		parent := j.m.Plan.Processes[i].Parent
+		if parent < 0 {
+			continue
+		}
+		if p.ID.Start < max(j.ids[parent].Start, younger[parent]) {
+			n++
+		}
+		younger[parent] = max(younger[parent], p.ID.Start)
+	}
+	return number(float64(n))
 }
 
 func exitStatus(j *judge, _ *inspect.Snapshot, q *load.Promise) reading {

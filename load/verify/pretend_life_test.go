@@ -113,6 +113,9 @@ func (w *world) lifeSnapshot(s *inspect.Snapshot, done float64, live bool) {
 		plan := &w.m.Plan.Processes[i]
 		p.Cmdline = inspect.Know([]string{"taskscope-worker"})
 		p.PGID, p.Session, p.TracerPID = inspect.Know(root), inspect.Know(1), inspect.Know(0)
+		if plan.Setsid {
+			p.PGID, p.Session = inspect.Know(p.ID.PID), inspect.Know(p.ID.PID)
+		}
 		w.lifeMemory(p, i, done)
 		w.lifeIO(p, i, done)
 		if done > 0 && w.m.Processes[i].AdopterPID != 0 {
