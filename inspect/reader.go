@@ -27,7 +27,8 @@ type Options struct {
 	// OneShot: the Reader is for a pass or two. It loads BPF before the first
 	// one if there are so many tasks that this pays.
 	OneShot bool
-	// Background: the Reader is for many passes. It loads BPF beside them, and
+	// Background: the Reader is for many passes. It loads BPF before the first one
+	// if there are so many tasks that this pays, else beside the passes, and
 	// switches once it is there.
 	Background bool
 	// Deadline bounds how long a pass waits for files that can block

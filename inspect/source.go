@@ -17,8 +17,8 @@ const (
 	SourceProc = "proc"
 )
 
-// loadCost is what loading the BPF programs costs in tasks: a one-shot Reader of
-// fewer than so many is done with /proc before they are loaded.
+// loadCost is what loading the BPF programs costs in tasks: a pass over fewer than
+// so many is done with /proc before they are loaded.
 const loadCost = 2500
 
 // source is what a Reader has to do with BPF.
@@ -131,9 +131,11 @@ func (r *Reader) chooseSource(q Request) {
 		default:
 		}
 	case s.tried || s.mode != SourceAuto || !r.fs.Live():
-	case s.oneShot && q.Only == nil:
-		s.tried = true
-		if n, ok := r.taskCount(); ok && n >= loadCost {
+	case (s.oneShot || s.background) && q.Only == nil:
+		// Of so many tasks the first pass is over sooner with BPF, loading included.
+		n, ok := r.taskCount()
+		many := ok && n >= loadCost
+		if s.tried = many || s.oneShot; many {
 			s.take(load(context.Background()))
 		}
 	}
@@ -151,8 +153,8 @@ func (s *source) take(l loaded) {
 	}
 }
 
-// loadBeside starts loading once the first pass is over: it must not hold the
-// first frame up.
+// loadBeside starts loading once the first pass is over: where there are few tasks
+// it must not hold the first frame up.
 func (r *Reader) loadBeside() {
 	s := &r.src
 	if !s.background || s.tried || s.mode != SourceAuto || !r.fs.Live() {

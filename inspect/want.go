@@ -23,7 +23,8 @@ const (
 	WantStatusRest                  // of status: what only the file has (capabilities, affinity, Vm*); free where it is read anyway
 )
 
-// WantTree is what the process tree needs; WantAll what `list --json` gives.
+// WantTree is what the process tree needs; WantAll all that costs little for one
+// process.
 const (
 	WantTree = WantStatus | WantCPUClock | WantCmdline | WantHost
 	WantAll  = WantTree | WantSchedstat | WantThreads | WantCgroup | WantTotals | WantStatRest | WantStatusRest

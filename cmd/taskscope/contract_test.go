@@ -256,7 +256,7 @@ func TestProcessesJSONShape(t *testing.T) {
 	s := inspecttest.Snapshot(60)
 	for _, threads := range []bool{false, true} {
 		var b bytes.Buffer
-		err := writeProcessesJSON(&b, s, newProcessJSON(inspect.Diff(nil, s), nil, threads), func(put func(inspect.Row, int)) {
+		err := writeProcessesJSON(&b, s, newDocumentJSON(inspect.Diff(nil, s), nil, threads), func(put func(inspect.Row, int)) {
 			var forest inspect.Forest
 			for _, r := range forest.Flatten(s, inspect.TreeOptions{}) {
 				put(processRow(inspect.Diff(nil, s), r.Index), r.Depth)
@@ -368,10 +368,42 @@ func TestWatchJSONShape(t *testing.T) {
 	}
 }
 
+// A document about all processes leaves out what it did not ask for; -o asks.
+func TestDocumentLeavesOut(t *testing.T) {
+	s := inspecttest.Snapshot(8)
+	s.Want = documentWant
+	write := func(chosen []*inspect.Field) map[string]any {
+		var b bytes.Buffer
+		err := writeProcessesJSON(&b, s, newDocumentJSON(inspect.Diff(nil, s), chosen, true), func(put func(inspect.Row, int)) {
+			put(processRow(inspect.Diff(nil, s), 0), 0)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc := decode(t, b.Bytes())
+		checkNulls(t, "document", doc)
+		return objects(t, doc, "processes")[0]
+	}
+	asked := []string{"tracer_pid", "tty", "exe", "pss_bytes", "rss_growth_bytes", "running_percent"}
+	p := write(nil)
+	checkShape(t, "process", p, contractProcess)
+	for _, key := range asked {
+		if _, has := p[key]; has {
+			t.Errorf("%s is there although nobody asked for it", key)
+		}
+	}
+	p = write(mustFields(asked...))
+	for _, key := range asked {
+		if _, has := p[key]; !has {
+			t.Errorf("%s is missing although it was asked for", key)
+		}
+	}
+}
+
 func BenchmarkProcessesJSON(b *testing.B) {
 	s := inspecttest.Snapshot(10000)
 	for b.Loop() {
-		err := writeProcessesJSON(io.Discard, s, newProcessJSON(inspect.Diff(nil, s), nil, false), func(put func(inspect.Row, int)) {
+		err := writeProcessesJSON(io.Discard, s, newDocumentJSON(inspect.Diff(nil, s), nil, false), func(put func(inspect.Row, int)) {
 			for i, p := range s.Processes {
 				put(inspect.Row{Snapshot: s, Process: s.Processes[i]}, p.ID.PID&7)
 			}

@@ -25,6 +25,29 @@ type jsonField struct {
 	get func(inspect.Row) inspect.Value
 }
 
+// documentWant is what a document about all processes asks for: what it promises.
+// The rest of stat and status would need two more files of every process where
+// the tasks come from BPF.
+const documentWant = inspect.WantAll &^ (inspect.WantStatRest | inspect.WantStatusRest)
+
+// newDocumentJSON prepares the writer of a document about all processes. Where no
+// fields were chosen it leaves out those that the document does not ask for, and
+// the rates but for the share of a CPU when there is no second sample: a null with
+// its reason in every one of ten thousand processes tells nobody anything.
+func newDocumentJSON(c *inspect.Changes, chosen []*inspect.Field, withThreads bool) *processJSON {
+	if chosen != nil {
+		return newProcessJSON(c, chosen, withThreads)
+	}
+	all := inspect.Fields()
+	for i := range all {
+		f := &all[i]
+		if f.Want&^c.Cur.Want == 0 && (!f.Rate || c.Prev != nil || f.ID == "cpu_percent") {
+			chosen = append(chosen, f)
+		}
+	}
+	return newProcessJSON(c, chosen, withThreads)
+}
+
 // newProcessJSON prepares the writer. With chosen fields only those are
 // written, besides the identity.
 func newProcessJSON(c *inspect.Changes, chosen []*inspect.Field, withThreads bool) *processJSON {

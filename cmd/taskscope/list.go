@@ -27,7 +27,10 @@ func newListCommand(a *app) *cobra.Command {
 		Long: `Print all processes, or with --threads all threads, one per line.
 
 Fields that are rates (taskscope fields marks them) need two samples: when one is
-a column or the sort order, the list takes --interval to appear.`,
+a column or the sort order, the list takes --interval to appear.
+
+With --json each process has the fields that can be had of all processes at once;
+-o asks for any others.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fl.sorted, fl.output = cmd.Flags().Changed("sort"), cmd.Flags().Changed("output")
@@ -110,7 +113,7 @@ func (p *listPlan) chooseFields() error {
 		p.rates = anyRate(chosen)
 		p.want = wantOf(chosen)
 	case p.json:
-		p.want = inspect.WantAll
+		p.want = documentWant
 	case p.threads:
 		p.columns = mustFields("pid", "tid", "user", "state", "policy", "nice", "cpu_last", "run_ns", "ready_ns",
 			"voluntary_switches", "involuntary_switches", "comm")
@@ -139,7 +142,7 @@ func (a *app) list(ctx context.Context, fl listFlags) error {
 	rows := p.rows(changes)
 	switch {
 	case p.json:
-		e := newProcessJSON(changes, p.chosen, p.threads)
+		e := newDocumentJSON(changes, p.chosen, p.threads)
 		return writeProcessesJSON(a.stdout, changes.Cur, e, func(put func(inspect.Row, int)) {
 			for _, row := range rows {
 				put(row, -1)

@@ -19,6 +19,10 @@ func newTreeCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tree [PID]",
 		Short: "Print the process tree, or the subtree of one process",
+		Long: `Print the process tree, or the subtree of one process.
+
+With --json each process has the fields that can be had of all processes at once;
+taskscope list -o asks for others, and taskscope show gives all there is of one.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
@@ -58,7 +62,7 @@ func (a *app) tree(ctx context.Context, args []string, threads, asJSON bool) err
 		q.Want |= inspect.WantThreads
 	}
 	if asJSON {
-		q.Want = inspect.WantAll
+		q.Want = documentWant
 	}
 	changes, err := a.sample(ctx, r, q, false)
 	if err != nil {
@@ -70,7 +74,7 @@ func (a *app) tree(ctx context.Context, args []string, threads, asJSON bool) err
 	var forest inspect.Forest
 	rows := forest.Flatten(changes.Cur, inspect.TreeOptions{Root: root.PID})
 	if asJSON {
-		e := newProcessJSON(changes, nil, threads)
+		e := newDocumentJSON(changes, nil, threads)
 		return writeProcessesJSON(a.stdout, changes.Cur, e, func(put func(inspect.Row, int)) {
 			for _, t := range rows {
 				put(processRow(changes, t.Index), t.Depth)
