@@ -91,7 +91,10 @@ func benchmarkSources(b *testing.B) {
 		run  func()
 	}{
 		{"floor", func() { floor(paths, 1) }},
-		{"bpf", pass(bpf, all)}, {"proc", pass(proc, all)}, {"bpf-tree", pass(bpf, tree)}, {"proc-tree", pass(proc, tree)},
+		{"bpf", pass(bpf, all)},
+		{"proc", pass(proc, all)},
+		{"bpf-tree", pass(bpf, tree)},
+		{"proc-tree", pass(proc, tree)},
 	}
 	times := make([][]time.Duration, len(ways))
 	for b.Loop() {

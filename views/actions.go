@@ -240,8 +240,8 @@ func (a *app) mouseEvent(ev *tcell.EventMouse, action tview.MouseAction) (*tcell
 		g := a.top().grid()
 		x, y := ev.Position()
 		if g != nil && g.InRect(x, y) {
-			if row, _ := g.CellAt(x, y); row > 0 {
-				g.selectRow(row - 1)
+			if row := g.rowAt(y); row >= 0 {
+				g.selectRow(row)
 			}
 		}
 	default:

@@ -2,6 +2,8 @@ package views
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/tview"
@@ -32,40 +34,56 @@ func pad(s string, w int) string {
 	return s
 }
 
-// markup turns a line into text for tview: every text is escaped here and
-// nowhere else, and here only.
-func (t *theme) markup(l model.Line) string {
-	if len(l) == 1 && l[0].Style == model.Normal && l[0].Width == 0 {
-		return tview.Escape(l[0].Text)
-	}
-	var b strings.Builder
-	for _, s := range l {
-		if s.Text == "" && s.Width == 0 {
+// put draws text on at most w columns, without the control characters that may be
+// in it, and returns the columns used.
+func put(screen tcell.Screen, x, y, w int, text string, style tcell.Style) int {
+	used := 0
+	for len(text) > 0 && used < w {
+		c := text[0]
+		if c < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
+			text = text[1:]
+			if c >= ' ' && c != 0x7f {
+				screen.SetContent(x+used, y, rune(c), nil, style)
+				used++
+			}
 			continue
 		}
-		b.WriteString(t.tags[s.Style])
-		b.WriteString(tview.Escape(pad(s.Text, s.Width)))
+		if r, n := utf8.DecodeRuneInString(text); unicode.IsControl(r) {
+			text = text[n:]
+			continue
+		}
+		var n int
+		if text, n = screen.Put(x+used, y, text, style); used+n > w {
+			screen.SetContent(x+used, y, ' ', nil, style) // half of a wide character
+			n = w - used
+		}
+		used += n
 	}
-	if b.Len() > 0 {
-		b.WriteString("[-:-:-]")
-	}
-	return b.String()
+	return used
 }
 
 // drawLine draws a line and returns the columns used. Spans with a width are
 // cut to it; a line that is cut ends in the mark of it.
 func (t *theme) drawLine(screen tcell.Screen, x, y, w int, l model.Line) int {
+	return t.drawSpans(screen, x, y, w, l, nil)
+}
+
+// drawSpans draws a line, in one style throughout if there is one given.
+func (t *theme) drawSpans(screen tcell.Screen, x, y, w int, l model.Line, style *tcell.Style) int {
 	used := 0
 	for _, s := range l {
 		room := w - used
 		if room <= 0 {
 			break
 		}
-		text := pad(s.Text, s.Width)
 		if s.Width != 0 {
 			room = min(room, max(s.Width, -s.Width))
 		}
-		_, n := tview.Print(screen, t.tags[s.Style]+tview.Escape(text), x+used, y, room, tview.AlignLeft, tcell.ColorDefault)
+		look := t.styles[s.Style]
+		if style != nil {
+			look = *style
+		}
+		n := put(screen, x+used, y, room, pad(s.Text, s.Width), look)
 		if s.Width != 0 {
 			n = room
 		}

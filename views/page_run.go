@@ -46,7 +46,7 @@ func newRunPage(a *app, run model.LoadRun) *runPage {
 func (p *runPage) setActive(i int) {
 	p.active = i
 	for k, g := range p.grids {
-		g.SetSelectable(k == i, false)
+		g.cursor = k == i
 	}
 }
 

@@ -13,11 +13,22 @@ import (
 // It belongs to the goroutine of the tview application.
 type buffer struct {
 	tcell.Screen
-	next  tcell.CellBuffer
+	next  []nextCell
 	shown []shownCell
+	one   tcell.CellBuffer // cuts the first grapheme off a text
 	w, h  int
 	ascii bool // draw what tview itself draws in ASCII, too
 }
+
+// nextCell is a cell that is to be shown. Those covered by a wide character to
+// the left of them are skipped.
+type nextCell struct {
+	shownCell
+	width int
+}
+
+// blank is an empty cell.
+var blank = nextCell{shownCell{" ", tcell.StyleDefault}, 1}
 
 // plainDrawing are the ASCII stand-ins of what tview draws by itself: frames,
 // and the mark of a text that was cut.
@@ -45,8 +56,8 @@ func (b *buffer) Size() (int, int) {
 	w, h := b.Screen.Size()
 	if w != b.w || h != b.h {
 		b.w, b.h = w, h
-		b.next.Resize(w, h)
-		b.shown = make([]shownCell, w*h)
+		b.next, b.shown = make([]nextCell, w*h), make([]shownCell, w*h)
+		b.Fill(' ', tcell.StyleDefault)
 	}
 	return w, h
 }
@@ -54,36 +65,63 @@ func (b *buffer) Size() (int, int) {
 // Clear empties the buffer.
 func (b *buffer) Clear() {
 	b.Size()
-	b.next.Fill(' ', tcell.StyleDefault)
+	b.Fill(' ', tcell.StyleDefault)
 }
 
 // Fill fills the buffer.
-func (b *buffer) Fill(r rune, style tcell.Style) { b.next.Fill(r, style) }
+func (b *buffer) Fill(r rune, style tcell.Style) {
+	cell := nextCell{shownCell{string(r), style}, 1}
+	for i := range b.next {
+		b.next[i] = cell
+	}
+}
+
+// at is a cell, nil beyond the screen.
+func (b *buffer) at(x, y int) *nextCell {
+	if x < 0 || y < 0 || x >= b.w || y >= b.h {
+		return nil
+	}
+	return &b.next[y*b.w+x]
+}
 
 // SetContent sets one cell.
 func (b *buffer) SetContent(x, y int, r rune, combining []rune, style tcell.Style) {
-	if len(combining) == 0 {
-		b.next.Put(x, y, string(r), style)
+	if r >= ' ' && r < 0x7f && len(combining) == 0 {
+		if c := b.at(x, y); c != nil { // most of what is ever drawn
+			*c = nextCell{shownCell{string(r), style}, 1}
+		}
 		return
 	}
-	b.next.Put(x, y, string(append([]rune{r}, combining...)), style)
+	b.Put(x, y, string(append([]rune{r}, combining...)), style)
 }
 
-// Put sets one grapheme.
+// Put sets one grapheme, the first of a text, and returns the rest of the text and
+// the columns used.
 func (b *buffer) Put(x, y int, s string, style tcell.Style) (string, int) {
-	return b.next.Put(x, y, s, style)
+	b.one.Resize(1, 1)
+	rest, width := b.one.Put(0, 0, s, style)
+	if c := b.at(x, y); c != nil {
+		*c = blank
+		if c.text, c.style, _ = b.one.Get(0, 0); width > 0 {
+			c.width = width
+		}
+	}
+	return rest, width
 }
 
 // Get is what will be shown in a cell.
-func (b *buffer) Get(x, y int) (string, tcell.Style, int) { return b.next.Get(x, y) }
+func (b *buffer) Get(x, y int) (string, tcell.Style, int) {
+	c := b.at(x, y)
+	if c == nil {
+		c = &blank
+	}
+	return c.text, c.style, c.width
+}
 
 // GetContent is Get as tview asks for it.
 func (b *buffer) GetContent(x, y int) (rune, []rune, tcell.Style, int) {
-	text, style, width := b.next.Get(x, y)
+	text, style, width := b.Get(x, y)
 	runes := []rune(text)
-	if len(runes) == 0 {
-		return ' ', nil, style, width
-	}
 	return runes[0], runes[1:], style, width
 }
 
@@ -92,7 +130,7 @@ func (b *buffer) Show() {
 	b.Size()
 	for y := range b.h {
 		for x := 0; x < b.w; {
-			text, style, width := b.next.Get(x, y)
+			text, style, width := b.Get(x, y)
 			if plain, ok := plainDrawing[text]; ok && b.ascii {
 				text = plain
 			}

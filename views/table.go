@@ -7,15 +7,18 @@ import (
 	"taskscope/views/model"
 )
 
-// grid shows a model.List in a tview table: only visible rows are computed,
-// the selected row is known by its key and keeps its line on the screen when
-// others come and go.
+// grid shows a model.List: only visible rows are computed, the selected row is
+// known by its key and keeps its line on the screen when others come and go.
+//
+// It draws by itself: a table of tview measures and parses the text of every
+// visible cell several times per drawing, which was most of what an idle screen
+// cost.
 type grid struct {
-	*tview.Table
+	*tview.Box
 	theme  *theme
 	glyphs *model.Glyphs
 	list   model.List
-	cells  map[int][]*tview.TableCell // of visible rows, since the last refresh
+	cells  map[int][]model.Line // of visible rows, since the last refresh
 
 	key      model.Key
 	index    int  // row of key
@@ -23,17 +26,11 @@ type grid struct {
 	column   int  // first visible column
 	anchored bool // the user chose a row; before that the view stays at the top
 	height   int  // visible rows, known from the last drawing
-	follow   bool // a cursor is shown
+	cursor   bool // the selected row is marked
 }
 
 func newGrid(t *theme, g *model.Glyphs, list model.List) *grid {
-	v := &grid{Table: tview.NewTable(), theme: t, glyphs: g, list: list, cells: map[int][]*tview.TableCell{}, height: 20, follow: true}
-	v.SetContent(&rows{grid: v})
-	v.SetFixed(1, 0)
-	v.SetSelectable(true, false)
-	v.SetSelectedStyle(t.selected)
-	v.SetSeparator(' ')
-	return v
+	return &grid{Box: tview.NewBox(), theme: t, glyphs: g, list: list, cells: map[int][]model.Line{}, height: 20, cursor: true}
 }
 
 // refresh is called after the list changed: it finds the selected row again.
@@ -68,8 +65,6 @@ func (v *grid) place() {
 	if v.index >= v.offset+v.height {
 		v.offset = v.index - v.height + 1
 	}
-	v.SetOffset(v.offset, v.column)
-	v.Select(v.index+1, 0)
 }
 
 // selectRow moves the cursor to a row.
@@ -98,33 +93,111 @@ func (v *grid) selected() int {
 	return min(v.index, v.list.Len()-1)
 }
 
-// Draw draws the table.
+// rowAt is the row on a line of the screen, -1 when there is none.
+func (v *grid) rowAt(y int) int {
+	_, top, _, h := v.GetInnerRect()
+	i := v.offset + y - top - 1
+	if y <= top || y >= top+h || i >= v.list.Len() {
+		return -1
+	}
+	return i
+}
+
+// Draw draws the heading and the visible rows.
 func (v *grid) Draw(screen tcell.Screen) {
-	_, _, _, h := v.GetInnerRect()
+	v.DrawForSubclass(screen, v)
+	x, y, w, h := v.GetInnerRect()
 	v.height = max(h-1, 1)
 	v.place()
-	v.Table.Draw(screen)
+	first, widths := v.widths(w)
+	for i := range h {
+		row := v.offset + i - 1
+		if i == 0 {
+			row = heading
+		}
+		if row >= v.list.Len() {
+			break
+		}
+		v.drawRow(screen, x, y+i, w, row, first, widths)
+	}
 }
 
-// rows adapts the list to tview. Row 0 is the heading.
-type rows struct {
-	tview.TableContentReadOnly
-	grid *grid
+// heading is the number of the row above all others.
+const heading = -1
+
+// widths chooses the first column to be shown, which is the one scrolled to
+// unless more would fit beside the last one, and the widths of all from there on
+// that fit in w. The flexible one takes what is left.
+func (v *grid) widths(w int) (first int, widths []int) {
+	columns := v.list.Columns()
+	flex := -1
+	need := func(i int) int {
+		if columns[i].Flex {
+			return v.widest(i)
+		}
+		return columns[i].Width
+	}
+	first = min(v.column, max(len(columns)-1, 0))
+	if first > 0 {
+		rest := w
+		for i := len(columns) - 1; i >= 0 && rest > 0; i-- {
+			if rest -= need(i) + 1; rest >= -1 || i == len(columns)-1 {
+				first = min(first, i)
+			}
+		}
+	}
+	left := w
+	for i := first; i < len(columns) && left > 0; i++ {
+		if columns[i].Flex {
+			flex = i - first
+		}
+		n := min(need(i), left)
+		widths = append(widths, n)
+		left -= n + 1
+	}
+	if flex >= 0 && left > -1 {
+		widths[flex] += left + 1
+	}
+	return first, widths
 }
 
-// GetRowCount is the number of rows with the heading.
-func (r *rows) GetRowCount() int { return r.grid.list.Len() + 1 }
+// widest is the widest visible cell of a column.
+func (v *grid) widest(column int) int {
+	n := lineWidth(v.cell(heading, column))
+	for i := v.offset; i < v.offset+v.height && i < v.list.Len(); i++ {
+		n = max(n, lineWidth(v.cell(i, column)))
+	}
+	return n
+}
 
-// GetColumnCount is the number of columns.
-func (r *rows) GetColumnCount() int { return len(r.grid.list.Columns()) }
+// drawRow draws one line; the selected one in one style throughout. A value that
+// was cut ends in a mark.
+func (v *grid) drawRow(screen tcell.Screen, x, y, w, row, first int, widths []int) {
+	var look *tcell.Style
+	if v.cursor && row == v.index && row != heading {
+		look = &v.theme.selected
+	}
+	at := 0
+	for i, n := range widths {
+		if look != nil {
+			put(screen, x+at, y, min(n+1, w-at), pad("", n+1), *look)
+		}
+		line := v.cell(row, first+i)
+		if v.theme.drawSpans(screen, x+at, y, n, line, look) > 0 && lineWidth(line) > n {
+			_, cut, _ := screen.Get(x+at+n-1, y)
+			screen.SetContent(x+at+n-1, y, tview.SemigraphicsHorizontalEllipsis, nil, cut)
+		}
+		at += n + 1
+	}
+}
 
-// GetCell gives the same cell for the same place until the next refresh:
-// tview asks several times per drawing and writes positions into it.
-func (r *rows) GetCell(row, column int) *tview.TableCell {
-	cells, ok := r.grid.cells[row]
+// cell is one cell, padded to the width of its column; it is made once per row
+// and refresh.
+func (v *grid) cell(row, column int) model.Line {
+	cells, ok := v.cells[row]
 	if !ok {
-		cells = r.grid.makeRow(row)
-		r.grid.cells[row] = cells
+		cells = v.makeRow(row)
+		v.cells[row] = cells
 	}
 	if column >= len(cells) {
 		return nil
@@ -132,34 +205,28 @@ func (r *rows) GetCell(row, column int) *tview.TableCell {
 	return cells[column]
 }
 
-func (v *grid) makeRow(row int) []*tview.TableCell {
+func (v *grid) makeRow(row int) []model.Line {
 	columns := v.list.Columns()
-	cells := make([]*tview.TableCell, len(columns))
+	cells := make([]model.Line, len(columns))
 	var lines []model.Line
-	if row > 0 && row <= v.list.Len() {
-		lines = v.list.Row(row - 1)
+	if row != heading {
+		lines = v.list.Row(row)
 	}
 	for c, col := range columns {
-		line := v.heading(col)
-		if row > 0 {
-			line = nil
-			if c < len(lines) {
-				line = lines[c]
-			}
+		switch {
+		case row == heading:
+			cells[c] = fit(v.title(col), col)
+		case c < len(lines):
+			cells[c] = fit(lines[c], col)
+		default:
+			cells[c] = fit(nil, col)
 		}
-		cell := tview.NewTableCell(v.theme.markup(fit(line, col)))
-		if col.Flex {
-			cell.SetExpansion(1)
-		} else {
-			cell.SetMaxWidth(col.Width)
-		}
-		cells[c] = cell.SetSelectable(row > 0)
 	}
 	return cells
 }
 
-// heading is the title of a column, with the direction if it is the sort column.
-func (v *grid) heading(col model.Column) model.Line {
+// title is the heading of a column, with the direction if it is the sort column.
+func (v *grid) title(col model.Column) model.Line {
 	if col.Sort == 0 {
 		return model.Plain(col.Title, model.Head)
 	}

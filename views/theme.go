@@ -11,25 +11,28 @@ import (
 // the terminal's own background; without colour, attributes and words carry
 // the meaning.
 type theme struct {
-	tags     [model.StyleCount]string
+	styles   [model.StyleCount]tcell.Style
 	selected tcell.Style
 	border   tcell.Style
 }
 
-// looks are foreground and attributes by meaning: colour tag, mono tag.
-var looks = [model.StyleCount][2]string{
-	model.Normal: {"[-:-:-]", "[-:-:-]"},
-	model.Muted:  {"[-:-:d]", "[-:-:d]"},
-	model.Strong: {"[-:-:b]", "[-:-:b]"},
-	model.Head:   {"[-:-:b]", "[-:-:b]"},
-	model.Accent: {"[teal:-:-]", "[-:-:-]"},
-	model.OK:     {"[green:-:-]", "[-:-:-]"},
-	model.Warn:   {"[olive:-:-]", "[-:-:b]"},
-	model.Bad:    {"[maroon:-:b]", "[-:-:br]"},
-	model.New:    {"[green:-:-]", "[-:-:b]"},
-	model.Gone:   {"[maroon:-:d]", "[-:-:d]"},
-	model.Found:  {"[-:-:bu]", "[-:-:bu]"},
-	model.Tagged: {"[olive:-:b]", "[-:-:bu]"},
+// plain is what the others are made from.
+var plain = tcell.StyleDefault
+
+// looks are the looks by meaning: in colour, and without.
+var looks = [model.StyleCount][2]tcell.Style{
+	model.Normal: {plain, plain},
+	model.Muted:  {plain.Dim(true), plain.Dim(true)},
+	model.Strong: {plain.Bold(true), plain.Bold(true)},
+	model.Head:   {plain.Bold(true), plain.Bold(true)},
+	model.Accent: {plain.Foreground(tcell.ColorTeal), plain},
+	model.OK:     {plain.Foreground(tcell.ColorGreen), plain},
+	model.Warn:   {plain.Foreground(tcell.ColorOlive), plain.Bold(true)},
+	model.Bad:    {plain.Foreground(tcell.ColorMaroon).Bold(true), plain.Bold(true).Reverse(true)},
+	model.New:    {plain.Foreground(tcell.ColorGreen), plain.Bold(true)},
+	model.Gone:   {plain.Foreground(tcell.ColorMaroon).Dim(true), plain.Dim(true)},
+	model.Found:  {plain.Bold(true).Underline(true), plain.Bold(true).Underline(true)},
+	model.Tagged: {plain.Foreground(tcell.ColorOlive).Bold(true), plain.Bold(true).Underline(true)},
 }
 
 // newTheme makes the theme and sets tview's own defaults, which are global to
@@ -37,9 +40,9 @@ var looks = [model.StyleCount][2]string{
 func newTheme(mono bool) *theme {
 	t := &theme{selected: tcell.StyleDefault.Reverse(true), border: tcell.StyleDefault.Dim(true)}
 	for s := range looks {
-		t.tags[s] = looks[s][0]
+		t.styles[s] = looks[s][0]
 		if mono {
-			t.tags[s] = looks[s][1]
+			t.styles[s] = looks[s][1]
 		}
 	}
 	tview.Styles = tview.Theme{
