@@ -110,7 +110,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("state %q", c.State)
 		}
 	}
-	if !seen["proc_smaps_other_users"] || !seen["taskstats"] || len(caps) < 15 {
+	if !seen["proc_smaps_other_users"] || !seen["taskstats"] || len(caps) < 15 || !seen["bpf_trace"] {
 		t.Errorf("%d capabilities: %v", len(caps), seen)
 	}
 }

@@ -27,7 +27,6 @@ const (
 	Absent        = "absent"
 	UnknownState  = "unknown"
 	remedyHidepid = "sudo mount -o remount,hidepid=0 /proc"
-	remedySetcap  = "sudo setcap %s+ep \"$(command -v taskscope)\""
 	ptraceAndDAC  = "cap_sys_ptrace,cap_dac_read_search"
 	maxCandidates = 16
 )
@@ -80,9 +79,10 @@ var probes = []struct {
 	{"schedstat", "time running and time ready of threads", (*prober).schedstat},
 	{"cpu_clock", "CPU time in nanoseconds", (*prober).cpuClock},
 	{"taskstats", "exact context switches over exited threads", (*prober).taskstats},
-	{"bpf", "BPF programs may be loaded", (*prober).bpf},
+	{"bpf", "use BPF at all", (*prober).bpf},
 	{"bpf_source", "read all tasks through BPF", (*prober).bpfSource},
 	{"bpf_totals", "exact context switches over exited threads, through BPF", (*prober).bpfTotals},
+	{"bpf_trace", "trace the scheduler: every switch and wake-up", (*prober).bpfTrace},
 	{"pidfd", "act on a process without hitting another", (*prober).pidfd},
 	{"psi", "pressure stall information", (*prober).psi},
 	{"delay_accounting", "delays by block I/O and swapping", (*prober).delayAccounting},
@@ -170,7 +170,10 @@ func others(f proc.File, caps string) attempt {
 			return UnknownState, fmt.Sprintf("no %s of another user's process could be read", f), ""
 		}
 		if why := ownPowers().denied(f); why != Denied {
-			return Absent, why.Text(), fmt.Sprintf(remedySetcap, caps)
+			return Absent, why.Text(), setcap(caps)
+		}
+		if bpf.InUserNamespace() {
+			return Absent, Denied.Text() + ": the capabilities of a user namespace do not count for it", setcap(caps)
 		}
 		return Absent, Denied.Text() + " in spite of the capabilities", ""
 	}
@@ -210,7 +213,7 @@ func (p *prober) allProcesses() (string, string, string) {
 func (p *prober) kernelStack() (string, string, string) {
 	state, reason, _ := verdict(p.readable(unix.Getpid(), proc.FileStack), "")
 	if state == Absent && reason == Denied.Text() {
-		return Absent, ownPowers().denied(proc.FileStack).Text(), fmt.Sprintf(remedySetcap, "cap_sys_admin")
+		return Absent, ownPowers().denied(proc.FileStack).Text(), setcap("cap_sys_admin")
 	}
 	return state, reason, ""
 }

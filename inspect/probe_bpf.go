@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"errors"
-	"fmt"
 
 	"taskscope/inspect/internal/bpf"
 )
@@ -38,6 +37,23 @@ func (p *prober) bpfTotals() (string, string, string) {
 	return Available, "", ""
 }
 
+// bpfTrace loads the tracer and attaches it, without letting it look at anything.
+func (p *prober) bpfTrace() (string, string, string) {
+	if !p.fs.Live() {
+		return Absent, errOtherNamespace.Error(), ""
+	}
+	t, err := bpf.NewTracer(p.ctx, bpf.TracerOptions{Aggregates: true, MaxThreads: 1, Types: &p.types})
+	if err != nil {
+		return bpfVerdict(err)
+	}
+	err = t.Try()
+	_ = t.Close()
+	if err != nil {
+		return bpfVerdict(err)
+	}
+	return Available, "", ""
+}
+
 // bpfVerdict turns a failure to open into the outcome: unknown unless trying
 // again would give the same answer.
 func bpfVerdict(err error) (string, string, string) {
@@ -45,9 +61,5 @@ func bpfVerdict(err error) (string, string, string) {
 	if !errors.As(err, &e) || !e.Conclusive() {
 		return UnknownState, err.Error(), ""
 	}
-	remedy := e.Remedy()
-	if e.Reason == bpf.NotPermitted && !bpf.InUserNamespace() {
-		remedy = fmt.Sprintf(remedySetcap, "cap_bpf,cap_perfmon")
-	}
-	return Absent, err.Error(), remedy
+	return Absent, err.Error(), bpfRemedy(e)
 }

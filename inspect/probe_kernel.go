@@ -22,7 +22,7 @@ func (p *prober) taskstats() (string, string, string) {
 	complete, err := c.Complete()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return Absent, "permission denied: needs CAP_NET_ADMIN", fmt.Sprintf(remedySetcap, "cap_net_admin")
+		return Absent, "permission denied: needs CAP_NET_ADMIN", setcap("cap_net_admin")
 	case err != nil:
 		return UnknownState, err.Error(), ""
 	case !complete:
@@ -44,7 +44,7 @@ func (p *prober) bpf() (string, string, string) {
 		}
 		return Available, "", ""
 	case unix.EPERM, unix.EACCES:
-		return Absent, "permission denied: needs CAP_BPF and CAP_PERFMON", fmt.Sprintf(remedySetcap, "cap_bpf,cap_perfmon")
+		return Absent, "permission denied: needs CAP_BPF and CAP_PERFMON", setcap("cap_bpf,cap_perfmon")
 	case unix.ENOSYS:
 		return Absent, NotSupported.Text(), "a kernel built with CONFIG_BPF_SYSCALL"
 	}
@@ -118,7 +118,7 @@ func (p *prober) raiseNice() (string, string, string) {
 		return unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 	})
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return Absent, "permission denied: needs CAP_SYS_NICE", fmt.Sprintf(remedySetcap, "cap_sys_nice")
+		return Absent, "permission denied: needs CAP_SYS_NICE", setcap("cap_sys_nice")
 	}
 	return verdict(err, "")
 }
@@ -137,7 +137,7 @@ func (p *prober) realtime() (string, string, string) {
 	})
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		return Absent, "permission denied: needs CAP_SYS_NICE (and a real-time share of its control group)",
-			fmt.Sprintf(remedySetcap, "cap_sys_nice")
+			setcap("cap_sys_nice")
 	}
 	return verdict(err, "")
 }

@@ -86,8 +86,8 @@ func (l loaded) close() {
 // sourceError is why BPF cannot be used, with what would change that.
 func sourceError(err error) error {
 	var e *bpf.Error
-	if errors.As(err, &e) && e.Remedy() != "" {
-		return fmt.Errorf("%w: %w; what would give it: %s", ErrSource, err, e.Remedy())
+	if errors.As(err, &e) && bpfRemedy(e) != "" {
+		return fmt.Errorf("%w: %w; what would give it: %s", ErrSource, err, bpfRemedy(e))
 	}
 	return fmt.Errorf("%w: %w", ErrSource, err)
 }

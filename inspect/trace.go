@@ -169,7 +169,7 @@ func traceError(err error) error {
 	var e *bpf.Error
 	switch {
 	case errors.As(err, &e):
-		return &TraceError{Reason: e.Error(), Remedy: e.Remedy(), Err: err}
+		return &TraceError{Reason: e.Error(), Remedy: bpfRemedy(e), Err: err}
 	case errors.Is(err, bpf.ErrNoProcess):
 		return fmt.Errorf("trace: %w", ErrNoProcess)
 	}

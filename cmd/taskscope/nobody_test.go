@@ -12,11 +12,25 @@ import (
 // asNobody runs the program as an ordinary user.
 func asNobody(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	var attr syscall.SysProcAttr
+	if os.Geteuid() == 0 {
+		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	return runAs(t, &attr, args...)
+}
+
+// runAs runs taskscope as a process of its own with other rights, or skips
+// where they cannot be had.
+func runAs(t *testing.T, attr *syscall.SysProcAttr, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	exe, err := os.Open("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer exe.Close()
+	if info, err := exe.Stat(); err != nil || attr.Credential != nil && info.Mode()&1 == 0 {
+		t.Skip("the test binary is not executable for others")
+	}
 	var out, errs bytes.Buffer
 	// By descriptor: the directory of the test binary may be closed to others.
 	cmd := exec.Command("/proc/self/fd/3")
@@ -24,11 +38,9 @@ func asNobody(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	cmd.ExtraFiles = []*os.File{exe}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	}
+	cmd.SysProcAttr = attr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Skipf("cannot run as another user: %v", err)
+		t.Skipf("cannot run with other rights: %v", err)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }

@@ -56,6 +56,25 @@ func (t *Tracer) Start() error {
 	return t.seedLiving()
 }
 
+// Try attaches the programs and detaches them again, without letting them do
+// anything: it tells whether Start would work. Not after Start.
+func (t *Tracer) Try() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	if t.started != 0 {
+		return errors.New("trace: already started")
+	}
+	err := t.attach()
+	for _, l := range t.links {
+		err = errors.Join(err, l.Close())
+	}
+	t.links = nil
+	return err
+}
+
 // attach attaches every program that is left but the iterator.
 func (t *Tracer) attach() error {
 	for name, prog := range t.coll.Programs {
