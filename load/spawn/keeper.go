@@ -103,6 +103,11 @@ func (k *keeper) start() error {
 	if k.group != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, k.group.fd
 	}
+	restore, err := standard(k.r.plan)
+	if err != nil {
+		return err
+	}
+	defer restore()
 	pid, err := k.r.exec(attr)
 	if err != nil && k.group != nil && (k.quota == nil || k.quota.v1 != nil) {
 		// The cgroup is one guard of several: do without where it is refused.
