@@ -18,7 +18,8 @@ func TestRemedy(t *testing.T) {
 	}{
 		{"nobody", grant{bounding: all, path: "/usr/bin/taskscope"}, "sudo setcap cap_perfmon,cap_bpf+ep /usr/bin/taskscope"},
 		{
-			"what the file gives already is kept", grant{bounding: all, permitted: bit(unix.CAP_SYS_PTRACE) | bit(unix.CAP_BPF), path: "/x"},
+			"what the file gives already is kept",
+			grant{bounding: all, permitted: bit(unix.CAP_SYS_PTRACE) | bit(unix.CAP_BPF), path: "/x"},
 			"sudo setcap cap_sys_ptrace,cap_perfmon,cap_bpf+ep /x",
 		},
 		{"root has its own", grant{bounding: all, permitted: bit(unix.CAP_SYS_PTRACE), root: true, path: "/x"}, "sudo setcap cap_perfmon,cap_bpf+ep /x"},
