@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,6 +65,8 @@ type app struct {
 	sent     inspect.Request
 	run      model.LoadRun // a load this interface has to stop
 	history  map[string][]string
+
+	suspended atomic.Bool // stopped by itself, and not yet told that it goes on
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -153,9 +156,11 @@ func isCancel(err error) bool {
 // pump is the only goroutine that queues updates and stops the application.
 func (a *app) pump() {
 	defer a.tv.Stop()
-	tstp := make(chan os.Signal, 1)
+	tstp, cont := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(tstp, syscall.SIGTSTP)
 	defer signal.Stop(tstp)
+	signal.Notify(cont, syscall.SIGCONT)
+	defer signal.Stop(cont)
 	for {
 		var update func()
 		select {
@@ -166,6 +171,11 @@ func (a *app) pump() {
 		case update = <-a.inbox:
 		case <-tstp:
 			update = a.suspend
+		case <-cont:
+			if a.suspended.Swap(false) {
+				continue // Suspend has taken the terminal again
+			}
+			update = a.retake
 		}
 		a.tv.QueueUpdateDraw(update)
 	}
@@ -276,7 +286,19 @@ func (a *app) suspend() {
 	if _, ok := a.screen.(tcell.SimulationScreen); ok {
 		return
 	}
+	a.suspended.Store(true)
 	a.tv.Suspend(stopSelf)
+	a.screen.Sync()
+}
+
+// retake takes the terminal again after a stop that nobody could foresee
+// (SIGSTOP): whoever had it meanwhile has changed its settings.
+func (a *app) retake() {
+	if _, ok := a.screen.(tcell.SimulationScreen); ok || !inForeground() {
+		return // in the background the next SIGCONT comes with the terminal
+	}
+	endLines()
+	a.tv.Suspend(func() {})
 	a.screen.Sync()
 }
 

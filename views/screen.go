@@ -30,6 +30,41 @@ type nextCell struct {
 // blank is an empty cell.
 var blank = nextCell{shownCell{" ", tcell.StyleDefault}, 1}
 
+// told is a screen that says when it takes the terminal and has given it back.
+type told struct {
+	tcell.Screen
+	taken func(bool)
+}
+
+// Init takes the terminal.
+func (s *told) Init() error {
+	s.taken(true)
+	err := s.Screen.Init()
+	if err != nil {
+		s.taken(false)
+	}
+	return err
+}
+
+// Fini gives the terminal back for good.
+func (s *told) Fini() {
+	s.Screen.Fini()
+	s.taken(false)
+}
+
+// Suspend gives the terminal back for a while.
+func (s *told) Suspend() error {
+	err := s.Screen.Suspend()
+	s.taken(false)
+	return err
+}
+
+// Resume takes the terminal again.
+func (s *told) Resume() error {
+	s.taken(true)
+	return s.Screen.Resume()
+}
+
 // plainDrawing are the ASCII stand-ins of what tview draws by itself: frames,
 // and the mark of a text that was cut.
 var plainDrawing = map[string]string{

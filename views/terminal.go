@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal opens and initialises the terminal, or says why it cannot.
+// openTerminal opens the terminal, or says why it cannot.
 func openTerminal() (tcell.Screen, error) {
 	for _, f := range []*os.File{os.Stdin, os.Stdout} {
 		if !isTerminal(f.Fd()) {
@@ -21,16 +21,31 @@ func openTerminal() (tcell.Screen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: TERM=%s: %w", ErrNoTerminal, os.Getenv("TERM"), err)
 	}
-	if err := screen.Init(); err != nil {
-		return nil, fmt.Errorf("%w: TERM=%s: %w", ErrNoTerminal, os.Getenv("TERM"), err)
-	}
 	return screen, nil
+}
+
+// inForeground tells whether the terminal listens to this process group. Who
+// changes its settings from the background is stopped.
+func inForeground() bool {
+	group, err := unix.IoctlGetInt(int(os.Stdin.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }
 
 // isTerminal asks for the terminal's settings, which only a terminal has.
 func isTerminal(fd uintptr) bool {
 	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
 	return err == nil
+}
+
+// endLines switches off what a shell has switched on meanwhile: that input comes
+// in lines. A read that waits for a line would not end when the screen is
+// suspended, and the interface would stand still.
+func endLines() {
+	fd := int(os.Stdin.Fd())
+	if t, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+		t.Lflag &^= unix.ICANON
+		_ = unix.IoctlSetTermios(fd, unix.TCSETS, t) // Resume sets all of it, and fails if this does
+	}
 }
 
 // stopSelf stops the process group like Ctrl-Z in a cooked terminal and

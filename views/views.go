@@ -16,6 +16,8 @@ package views
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
@@ -58,6 +60,10 @@ type Config struct {
 	// Trace follows what the threads of a process and its descendants do, until
 	// it is closed or ctx ends; nil: only the samples of the screen tell.
 	Trace func(context.Context, inspect.ID) (model.Tracer, error)
+	// Taken is told when the terminal is about to be taken (its settings, the
+	// alternate screen), and when it has been given back; nil: nobody is told.
+	// It may be called from any goroutine.
+	Taken func(bool)
 	// Screen is for tests; nil opens the terminal.
 	Screen tcell.Screen
 }
@@ -88,8 +94,12 @@ func Run(ctx context.Context, c Config) error {
 		if screen, err = openTerminal(); err != nil {
 			return err
 		}
-	} else if err := screen.Init(); err != nil {
-		return err
+	}
+	if c.Taken != nil {
+		screen = &told{screen, c.Taken}
+	}
+	if err := screen.Init(); err != nil {
+		return fmt.Errorf("%w: TERM=%s: %w", ErrNoTerminal, os.Getenv("TERM"), err)
 	}
 	return newApp(c, screen).runUI(ctx)
 }

@@ -121,6 +121,12 @@ type screen struct {
 // openScreen starts the program in a terminal.
 func openScreen(t *testing.T, args ...string) *screen {
 	t.Helper()
+	return openScreenEnv(t, nil, args...)
+}
+
+// openScreenEnv is openScreen with more in the environment.
+func openScreenEnv(t *testing.T, env []string, args ...string) *screen {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +134,7 @@ func openScreen(t *testing.T, args ...string) *screen {
 	cmd := exec.Command(exe)
 	cmd.Args = append([]string{"taskscope"}, args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8")
+	cmd.Env = append(cmd.Env, env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 30, Cols: 110})
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)

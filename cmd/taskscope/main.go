@@ -19,6 +19,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == spawn.WorkerCommand {
 		os.Exit(spawn.WorkerMain(os.Args[2:])) // a worker of the Go tier: nothing else may run in it
 	}
+	if len(os.Args) > 1 && os.Args[1] == guardCommand {
+		guardTerminal(os.Stdin, os.Stdout)
+		return
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

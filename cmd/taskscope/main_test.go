@@ -13,11 +13,16 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"taskscope/load/spawn"
 )
 
 // TestMain lets the test binary be the program itself, and the child processes
 // of the tests, according to the name it is started by.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == spawn.WorkerCommand {
+		main() // a worker of the Go tier that such a program has started
+	}
 	testscript.Main(m, map[string]func(){
 		"taskscope":      main,
 		"known-child":    knownChild,

@@ -176,8 +176,11 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 	if err != nil {
 		return err
 	}
+	guard := startTerminalGuard()
+	defer guard.close()
 	view := conf.view()
 	err = views.Run(ctx, views.Config{
+		Taken:        guard.taken,
 		Sampler:      inspect.NewSampler(r, view.Interval),
 		Interval:     view.Interval,
 		View:         view,
