@@ -66,7 +66,8 @@ type app struct {
 	run      model.LoadRun // a load this interface has to stop
 	history  map[string][]string
 
-	suspended atomic.Bool // stopped by itself, and not yet told that it goes on
+	tstp, cont chan os.Signal
+	suspended  atomic.Bool // stopped by itself, and not yet told that it goes on
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -81,6 +82,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		cfg: c, screen: screen, theme: newTheme(c.Mono), glyphs: model.UnicodeGlyphs(),
 		bindings: allBindings(), interval: c.Interval, inbox: make(chan func()), history: map[string][]string{},
+		tstp: make(chan os.Signal, 1), cont: make(chan os.Signal, 1),
 	}
 	if c.ASCII {
 		a.glyphs = model.ASCIIGlyphs()
@@ -110,6 +112,10 @@ func (a *app) runUI(ctx context.Context) error {
 	defer stop()
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	defer a.cancel()
+	signal.Notify(a.tstp, syscall.SIGTSTP)
+	defer signal.Stop(a.tstp)
+	signal.Notify(a.cont, syscall.SIGCONT)
+	defer signal.Stop(a.cont)
 	a.update()
 
 	sampling := make(chan error, 1)
@@ -156,11 +162,6 @@ func isCancel(err error) bool {
 // pump is the only goroutine that queues updates and stops the application.
 func (a *app) pump() {
 	defer a.tv.Stop()
-	tstp, cont := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	signal.Notify(tstp, syscall.SIGTSTP)
-	defer signal.Stop(tstp)
-	signal.Notify(cont, syscall.SIGCONT)
-	defer signal.Stop(cont)
 	for {
 		var update func()
 		select {
@@ -169,9 +170,9 @@ func (a *app) pump() {
 		case <-a.cfg.Sampler.Wake():
 			update = func() { a.take(a.cfg.Sampler.Latest()) }
 		case update = <-a.inbox:
-		case <-tstp:
+		case <-a.tstp:
 			update = a.suspend
-		case <-cont:
+		case <-a.cont:
 			if a.suspended.Swap(false) {
 				continue // Suspend has taken the terminal again
 			}
@@ -297,7 +298,6 @@ func (a *app) retake() {
 	if _, ok := a.screen.(tcell.SimulationScreen); ok || !inForeground() {
 		return // in the background the next SIGCONT comes with the terminal
 	}
-	endLines()
 	a.tv.Suspend(func() {})
 	a.screen.Sync()
 }

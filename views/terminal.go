@@ -37,17 +37,6 @@ func isTerminal(fd uintptr) bool {
 	return err == nil
 }
 
-// endLines switches off what a shell has switched on meanwhile: that input comes
-// in lines. A read that waits for a line would not end when the screen is
-// suspended, and the interface would stand still.
-func endLines() {
-	fd := int(os.Stdin.Fd())
-	if t, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
-		t.Lflag &^= unix.ICANON
-		_ = unix.IoctlSetTermios(fd, unix.TCSETS, t) // Resume sets all of it, and fails if this does
-	}
-}
-
 // stopSelf stops the process group like Ctrl-Z in a cooked terminal and
 // returns when it is continued. kill(2) may return before the stop takes
 // effect; without waiting for SIGCONT the terminal would be made raw again

@@ -140,7 +140,18 @@ func openScreenEnv(t *testing.T, env []string, args ...string) *screen {
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
 	s := &screen{t: t, tty: tty, cmd: cmd, term: vt10x.New(vt10x.WithSize(110, 30))}
-	s.read.Go(func() { _, _ = io.Copy(s.term, tty) })
+	s.read.Go(func() {
+		var pending []byte // the emulator leaves a character that is not yet complete
+		for buf := make([]byte, 8192); ; {
+			n, err := tty.Read(buf)
+			pending = append(pending, buf[:n]...)
+			used, _ := s.term.Write(pending)
+			pending = pending[used:]
+			if err != nil {
+				return // the other side is closed
+			}
+		}
+	})
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
