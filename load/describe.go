@@ -127,7 +127,7 @@ func (q *Promise) words() string {
 
 func (q *Promise) relation() string {
 	switch {
-	case q.Kind == Bound && q.AtLeast:
+	case q.AtLeast && (q.Kind == Bound || q.Kind == Identity):
 		return ">="
 	case q.Kind == Bound:
 		return "<="

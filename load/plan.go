@@ -202,7 +202,7 @@ type CheckKind string
 // The kinds: see reference loads.md 2.2.
 const (
 	Equality    CheckKind = "equality"    // exact
-	Identity    CheckKind = "identity"    // between counters; needs no quiet machine
+	Identity    CheckKind = "identity"    // between counters; needs no quiet machine; with AtLeast one-sided
 	Statistical CheckKind = "statistical" // within a tolerance; gated on noise
 	Bound       CheckKind = "bound"       // one-sided: observed <= expected + tolerance (or >= when AtLeast)
 )
@@ -244,7 +244,7 @@ type Promise struct {
 	Self    *Formula `json:"self,omitempty"`
 	TolAbs  float64  `json:"tolerance_absolute"`
 	TolRel  float64  `json:"tolerance_relative"` // of the expected value
-	AtLeast bool     `json:"at_least,omitempty"` // for Bound
+	AtLeast bool     `json:"at_least,omitempty"` // for Bound and Identity
 	// Slot names a reported address (OpMap) for segment fields.
 	Slot    int    `json:"slot,omitempty"`
 	Because string `json:"because"`

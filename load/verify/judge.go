@@ -235,7 +235,7 @@ func (j *judge) missed(q *load.Promise, m miss, what string) (Verdict, string) {
 // relation is how the observed value has to be to the expected.
 func relation(q *load.Promise) string {
 	switch {
-	case q.Kind == load.Bound && q.AtLeast:
+	case q.AtLeast && (q.Kind == load.Bound || q.Kind == load.Identity):
 		return RelationAtLeast
 	case q.Kind == load.Bound:
 		return RelationAtMost
@@ -262,7 +262,7 @@ func within(q *load.Promise, exp, got reading, tol float64) bool {
 	switch {
 	case math.IsNaN(diff):
 		return false
-	case q.Kind == load.Bound && q.AtLeast:
+	case q.AtLeast && (q.Kind == load.Bound || q.Kind == load.Identity):
 		return diff >= -tol
 	case q.Kind == load.Bound:
 		return diff <= tol

@@ -61,7 +61,7 @@ type miss struct {
 	// impossible: no other task makes such a value, however busy it is: more
 	// CPU time than there can be.
 	impossible bool
-	// part is a miss of a count of preemptions, in parts of what was expected: so
+	// part is how many preemptions are missing, in parts of what was expected: so
 	// often somebody else may have had the CPU at that moment. 0: another value.
 	part float64
 }
@@ -91,7 +91,7 @@ func (j *judge) miss(q *load.Promise, exp, got reading, tol float64) miss {
 			return miss{cpuTime: true, ns: beyond / 100 * total.num}
 		}
 	}
-	if q.Field == "involuntary_switches" && exp.num != 0 {
+	if q.Field == "involuntary_switches" && exp.num != 0 && off < 0 {
 		return miss{part: beyond / math.Abs(exp.num)}
 	}
 	return miss{}

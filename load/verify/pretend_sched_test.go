@@ -150,6 +150,16 @@ func schedMutations() []mutation {
 			know(&th.Involuntary, func(n uint64) uint64 { return n - 3 })
 			know(&th.Slices, func(n uint64) uint64 { return n - 3 })
 		}},
+		{"the kernel has taken one less of its switches for voluntary", " migrate throttle ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Involuntary, less)
+			know(&th.Slices, less)
+		}},
+		{"the CPU was taken three times more than the worker knows", " nice preempt rr migrate throttle ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.Involuntary, func(n uint64) uint64 { return n + 3 })
+			know(&th.Slices, func(n uint64) uint64 { return n + 3 })
+		}},
 		{"the waker slept once less", " preempt ", func(w *world) {
 			p := w.last(load.WhenParked).Processes
 			q := p[min(1, len(p)-1)]

@@ -221,7 +221,7 @@ func allMutations() []mutation {
 }
 
 // onlyBounded are the mutations that break nothing but a bound.
-const onlyBounded = "the worker has slept through edges it does not report; " +
+const onlyBounded = "the CPU was taken three times more than the worker knows; the worker has slept through edges it does not report; " +
 	"a thread that should wait for the network waits for something else"
 
 func (m mutation) applies(name string, processes bool) bool {
