@@ -16,6 +16,12 @@ type Manifest struct {
 	// Image is the program that the workers execute; nil where it has a runtime
 	// of its own beside it.
 	Image *Image `json:"image,omitempty"`
+	// StartMonoNS and ReadyMonoNS are CLOCK_MONOTONIC instants of the controller:
+	// it began to start the root; it had seen every task of the plan named and
+	// asleep at the gate. StartNS is the time between, 0 before.
+	StartMonoNS int64 `json:"start_mono_ns"`
+	ReadyMonoNS int64 `json:"ready_mono_ns"`
+	StartNS     int64 `json:"start_ns"`
 	// GateMonoNS and ParkedMonoNS are CLOCK_MONOTONIC instants: gate opened,
 	// last worker parked. 0 while not reached.
 	GateMonoNS   int64 `json:"gate_mono_ns"`

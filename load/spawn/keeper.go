@@ -255,35 +255,6 @@ func (k *keeper) advance() {
 	close(k.settled)
 }
 
-// watchSleep looks at every thread until it is asleep, then closes done. Those
-// of processes that end by plan do not park.
-func (k *keeper) watchSleep(done chan struct{}) {
-	k.settled = done
-	k.settle = make([]int, 0, len(k.r.arena.slots))
-	for i, process := range k.owner {
-		if done == k.r.ready || k.r.plan.Processes[process].End == nil {
-			k.settle = append(k.settle, i)
-		}
-	}
-}
-
-// awake keeps those threads that have not blocked in their park yet. A worker
-// says "ready" a moment before it is: what counts is that the kernel has
-// counted the switch.
-func (k *keeper) awake(list []int) []int {
-	left := list[:0]
-	var buf [8192]byte
-	for _, i := range list {
-		s := &k.r.arena.slots[i]
-		pid := int(atomic.LoadUint32(&k.r.arena.procs[k.owner[i]].pid))
-		voluntary, ok := voluntarySwitches(pid, int(atomic.LoadUint32(&s.tid)), buf[:])
-		if !ok || voluntary <= atomic.LoadUint64(&s.parkVoluntary) {
-			left = append(left, i)
-		}
-	}
-	return left
-}
-
 // setParked notes the instant at which the last worker ended its operations.
 func (r *Run) setParked() {
 	r.mu.Lock()

@@ -35,6 +35,8 @@ type Run struct {
 	released bool
 	stopping bool
 	parkedNS int64
+	startNS  int64                   // when the root was about to be started
+	readyNS  int64                   // when every task had been seen asleep at the gate
 	image    *load.Image             // nil in the Go tier
 	exits    map[int]unix.WaitStatus // of processes whose end the keeper has seen
 	err      error                   // the first failure
@@ -62,10 +64,14 @@ func (r *Run) start(ctx context.Context) error {
 		return err
 	}
 	r.keeper = newKeeper(r)
+	r.startNS = monotonic()
 	go r.keeper.run()
 	var err error
 	select {
 	case <-r.ready:
+		r.mu.Lock()
+		r.readyNS = monotonic()
+		r.mu.Unlock()
 		return nil
 	case <-r.failed:
 		err = r.failure()
@@ -132,8 +138,12 @@ func (r *Run) manifest() *load.Manifest {
 	a := r.arena
 	m := &load.Manifest{
 		RunID: r.id, Plan: r.plan, Image: r.image, Phase: r.phase(),
+		StartMonoNS: r.startNS, ReadyMonoNS: r.readyNS,
 		GateMonoNS: atomic.LoadInt64(&a.head.gateNS), ParkedMonoNS: r.parkedNS,
 		Processes: make([]load.ManifestProcess, len(a.procs)), Objects: a.objectValues(r.plan),
+	}
+	if m.ReadyMonoNS != 0 {
+		m.StartNS = m.ReadyMonoNS - m.StartMonoNS
 	}
 	thread := 0
 	for i := range m.Processes {

@@ -12,7 +12,7 @@ import (
 // sharedReport adds to a report what the operations on shared things would.
 func sharedReport(p *load.Plan, t *load.ThreadPlan, op load.Op, r *load.Report) {
 	waits := func(n uint64) { r.Waits, r.Voluntary = r.Waits+n, r.Voluntary+n }
-	if op.Kind != load.OpHold {
+	if op.Kind != load.OpHold && r.JobEndNS == 0 { // a sleep is most of what there is beside it
 		r.JobEndNS = r.EndNS
 	}
 	switch op.Kind {

@@ -92,6 +92,7 @@ func report(p *load.Plan, t *load.ThreadPlan) load.Report {
 		switch op.Kind {
 		case load.OpSleepRel:
 			r.Voluntary += op.A
+			r.Loops += op.A
 		case load.OpDuty:
 			r.Late, r.Involuntary = 4, 2
 			r.Voluntary += op.A - r.Late
