@@ -2,12 +2,15 @@ package spawn
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"taskscope/load"
 	"taskscope/load/spawn/native"
 
 	"golang.org/x/sys/unix"
@@ -125,18 +128,39 @@ func (g *cgroup) thaw() {
 	_ = os.WriteFile(filepath.Join(g.dir, "cgroup.freeze"), []byte("0"), 0) //nolint:errcheck // the kill reaches frozen tasks too
 }
 
-// remove ends the guard and removes the directory.
+// remove removes the directory and ends the guard, in that order: until the
+// directory is gone, the controller may be killed.
 func (g *cgroup) remove() {
-	if g.guard > 0 {
-		_ = unix.Kill(g.guard, unix.SIGKILL)    //nolint:errcheck // our child, not yet reaped
-		_, _ = unix.Wait4(g.guard, nil, 0, nil) //nolint:errcheck // same
-		g.guard = 0
-	}
 	if g.fd >= 0 {
 		unix.Close(g.fd)
 		g.fd = -1
 	}
 	removeCgroup(g.dir)
+	endGuard(g.guard)
+	g.guard = 0
+}
+
+// startQueueGuard starts a guard for the message queues of a run that has no
+// cgroup: their root may be killed between making and unlinking one. 0: there
+// is nothing to guard, or no guard to be had.
+func startQueueGuard(r *Run) int {
+	hasQueue := func(o load.Object) bool { return o.Kind == load.ObjectQueue }
+	if native.Image() == nil || !slices.ContainsFunc(r.plan.Objects, hasQueue) {
+		return 0
+	}
+	pid, err := startGuard(r, "/", cgroupPrefix+"none")
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// endGuard ends a guard that is not needed any more; 0 is none.
+func endGuard(pid int) {
+	if pid > 0 {
+		_ = unix.Kill(pid, unix.SIGKILL)    //nolint:errcheck // our child, not yet reaped
+		_, _ = unix.Wait4(pid, nil, 0, nil) //nolint:errcheck // same
+	}
 }
 
 // removeCgroup removes an empty cgroup; the kernel may need a moment after the
@@ -167,13 +191,32 @@ func runCgroups(runID string) []string {
 			list = append(list, found...)
 		}
 	}
-	var mine []string
-	for _, dir := range list {
-		if id, _, ok := parseCgroupName(filepath.Base(dir)); ok && (runID == "" || id == runID) {
-			mine = append(mine, dir)
+	return slices.DeleteFunc(list, func(dir string) bool { return !cgroupOf(dir, runID) })
+}
+
+// cgroupOf tells whether a directory belongs to a run ("" for any).
+func cgroupOf(dir, runID string) bool {
+	id, _, ok := parseCgroupName(filepath.Base(dir))
+	return ok && (runID == "" || id == runID)
+}
+
+// allCgroups lists the directories of a run ("" for every run) wherever they
+// are: whoever sweeps may belong to another session than whoever was killed.
+func allCgroups(runID string) []string {
+	mounts, _ := readCgroups()
+	var list []string
+	for _, m := range mounts {
+		if !m.unified && !contains(m.controllers, "cpu") {
+			continue
 		}
+		_ = filepath.WalkDir(m.dir, func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // the function returns none
+			if err == nil && d.IsDir() && cgroupOf(path, runID) && !slices.Contains(list, path) {
+				list = append(list, path)
+			}
+			return nil // gone meanwhile, or not ours to read
+		})
 	}
-	return mine
+	return list
 }
 
 // parseCgroupName splits taskscope-RUNID-PID-START; a run id may contain "-".

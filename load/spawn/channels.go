@@ -12,6 +12,7 @@ import (
 type channels struct {
 	arena    int // memfd
 	live     int // read end of the liveness pipe
+	alive    int // what the workers get for it: live, unless a test takes that guard away
 	lifeline int // its write end, held by the controller alone
 	gate     int // eventfd: readable once the gate is open
 	release  int // eventfd: readable once the run is over
@@ -46,13 +47,24 @@ func (c *channels) open(runID string) (err error) {
 	var pipe [2]int
 	e := unix.Pipe2(pipe[:], unix.O_CLOEXEC)
 	c.live, c.lifeline = add("pipe")(pipe[0], e), add("pipe")(pipe[1], e)
+	c.alive = c.live
+	return err
+}
+
+// deafen gives the workers something that never ends instead of the pipe.
+func (c *channels) deafen() error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err == nil {
+		c.all = append(c.all, fd)
+		c.alive = fd
+	}
 	return err
 }
 
 // workerFiles are the descriptors of the root, from 0 on.
 func (c *channels) workerFiles() []uintptr {
 	list := make([]uintptr, 0, 8)
-	for _, fd := range []int{c.null, c.null, c.null, c.arena, c.live, c.gate, c.release, c.notify} {
+	for _, fd := range []int{c.null, c.null, c.null, c.arena, c.alive, c.gate, c.release, c.notify} {
 		list = append(list, uintptr(fd))
 	}
 	return list

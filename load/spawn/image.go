@@ -51,6 +51,9 @@ func imageMemfd(runID string) (int, error) {
 	return fd, nil
 }
 
+// imagePrefix begins the name that such a file has for a moment.
+const imagePrefix = "taskscope-worker-"
+
 // imageFile writes the image to a temporary file, opens it for reading (a file
 // open for writing cannot be executed) and unlinks it at once.
 func imageFile() (int, error) {
@@ -73,7 +76,7 @@ func imageFileIn(dir string) (int, error) {
 	if fs.Flags&unix.ST_NOEXEC != 0 {
 		return -1, fmt.Errorf("%s: mounted noexec", dir)
 	}
-	f, err := os.CreateTemp(dir, "taskscope-worker-*")
+	f, err := os.CreateTemp(dir, imagePrefix+"*")
 	if err != nil {
 		return -1, err
 	}

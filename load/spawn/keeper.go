@@ -34,6 +34,7 @@ type keeper struct {
 	killAt  time.Time // zero: not stopping
 	group   *cgroup
 	quota   *quota // nil without one
+	guard   int    // PID of a guard of message queues where no cgroup has one, else 0
 }
 
 // keptProcess is one process of the plan.
@@ -82,7 +83,9 @@ func (k *keeper) start() error {
 		}
 	}
 	if k.r.without&guardCgroup == 0 {
-		k.group = newCgroup(k.r)
+		if k.group = newCgroup(k.r); k.group == nil {
+			k.guard = startQueueGuard(k.r)
+		}
 	}
 	if q := k.r.plan.Quota; q != nil {
 		if k.quota, err = newQuota(k.r, k.group, q); err != nil {
@@ -113,6 +116,7 @@ func (k *keeper) start() error {
 		// The cgroup is one guard of several: do without where it is refused.
 		k.group.remove()
 		k.group, attr.Sys.UseCgroupFD = nil, false
+		k.guard = startQueueGuard(k.r)
 		pid, err = k.r.exec(attr)
 	}
 	if err != nil {
@@ -325,14 +329,12 @@ func (k *keeper) finish() {
 	if k.group != nil {
 		k.group.remove()
 	}
-	if k.quota != nil {
-		k.quota.remove()
-	}
 	for i := range r.plan.Objects {
 		if r.plan.Objects[i].Kind == load.ObjectQueue {
 			unlinkQueue(r.id, i)
 		}
 	}
+	endGuard(k.guard)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = r.manifest()

@@ -94,6 +94,12 @@ func (r *Run) open() error {
 	if err := r.fds.open(r.id); err != nil {
 		return err
 	}
+	if r.without&guardPipe != 0 {
+		if err := r.fds.deafen(); err != nil {
+			r.fds.close()
+			return err
+		}
+	}
 	a, err := newArena(r.fds.arena, r.plan)
 	if err != nil {
 		r.fds.close()

@@ -94,6 +94,7 @@ type guards uint
 const (
 	guardDeathSignal guards = 1 << iota // = FLAG_NO_DEATH_SIGNAL in native/arena.h
 	guardCgroup
+	guardPipe
 )
 
 // The tiers.

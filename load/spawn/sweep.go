@@ -41,8 +41,8 @@ type leftover struct {
 }
 
 // leftovers finds the processes of a run ("" for every run), guards included.
-// Only a process that carries both the run id and its controller counts: a
-// shell command that merely mentions a run id does not.
+// Only a process that carries both the run id and its controller, and proves
+// it, counts: one that merely mentions them does not.
 func leftovers(runID string) []leftover {
 	var list []leftover
 	for _, pid := range pids() {
@@ -61,42 +61,96 @@ func identify(pid int) (leftover, bool) {
 	}
 	text, has := argument(args, controllerArg)
 	by, valid := parseController(text)
-	if !ok || !has || !valid || pid == os.Getpid() {
+	if !ok || !has || !valid || pid == os.Getpid() || !holds(pid, id) {
 		return leftover{}, false
 	}
 	return leftover{pid: pid, runID: id, by: by}, true
 }
 
+// holds tells whether a process has what only the runner can have given it: the
+// image that it executes, or the arena, both of them files without a name in
+// any directory. Anybody can have the same arguments.
+func holds(pid int, runID string) bool {
+	const gone = " (deleted)"
+	memfd := "/memfd:" + memfdName(runID) + gone
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return false // it has ended, or belongs to somebody else
+	}
+	if exe == memfd || strings.HasPrefix(filepath.Base(exe), imagePrefix) && strings.HasSuffix(exe, gone) {
+		return true
+	}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	return err == nil && strings.Contains(string(maps), memfd+"\n")
+}
+
+// sweepRounds is how often Sweep looks for processes: one that it ends may have
+// started another meanwhile.
+const sweepRounds = 10
+
 // Sweep removes what a killed run left, by run id ("" for every run whose
-// controller is dead): through pidfds, never by name. It returns the PIDs it
-// ended. A run whose controller lives is not touched; naming one is an error.
+// controller is dead): processes through pidfds, never by name, then control
+// groups and message queues. It returns the PIDs it ended. A run whose
+// controller lives is not touched; naming one is an error.
 func Sweep(ctx context.Context, runID string) (removed []int, err error) {
 	var problems []error
-	for _, l := range leftovers(runID) {
-		if l.by.alive() {
+	swept := map[string]bool{runID: true}
+	for range sweepRounds {
+		ended := 0
+		for _, l := range leftovers(runID) {
+			if l.by.alive() {
+				if runID != "" {
+					return removed, errAlive(runID, l.by)
+				}
+				continue
+			}
+			swept[l.runID] = true
+			ok, err := sweepProcess(ctx, l)
+			if ok {
+				removed = append(removed, l.pid)
+				ended++
+			}
+			problems = append(problems, err)
+		}
+		if ended == 0 {
+			break
+		}
+	}
+	ids, err := sweepCgroups(runID)
+	problems = append(problems, err)
+	for _, id := range ids {
+		swept[id] = true
+	}
+	delete(swept, "")
+	for id := range swept {
+		unlinkQueues(id)
+	}
+	return removed, errors.Join(problems...)
+}
+
+// sweepCgroups removes the control groups of a run ("" for every run) whose
+// controller is dead, with what is in them, and tells the run ids.
+func sweepCgroups(runID string) (ids []string, err error) {
+	var problems []error
+	for _, dir := range allCgroups(runID) {
+		id, by, _ := parseCgroupName(filepath.Base(dir))
+		if by.alive() {
 			if runID != "" {
-				return nil, fmt.Errorf("run %s is alive: process %d controls it; stop that one", runID, l.by.pid)
+				problems = append(problems, errAlive(runID, by))
 			}
 			continue
 		}
-		unlinkQueues(l.runID)
-		ended, err := sweepProcess(ctx, l)
-		if ended {
-			removed = append(removed, l.pid)
-		}
-		problems = append(problems, err)
-	}
-	for _, dir := range runCgroups(runID) {
-		_, by, ok := parseCgroupName(filepath.Base(dir))
-		if !ok || by.alive() {
-			continue
-		}
+		ids = append(ids, id)
 		_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) //nolint:errcheck // rmdir tells
 		if !removeCgroup(dir) {
 			problems = append(problems, fmt.Errorf("cgroup %s: cannot be removed", dir))
 		}
 	}
-	return removed, errors.Join(problems...)
+	return ids, errors.Join(problems...)
+}
+
+func errAlive(runID string, by controller) error {
+	return fmt.Errorf("run %s is alive: process %d controls it; stop that one", runID, by.pid)
 }
 
 // sweepProcess kills one process and waits until it has ended. The arguments

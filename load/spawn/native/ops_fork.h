@@ -178,7 +178,9 @@ struct siginfo_ {
 
 // op_supervise replaces each of its children that ends, A times in all. The
 // children take turns to fail, B ns apart; there are C of them. The new one
-// is there before the old one is gone, so never are there fewer.
+// is there before the old one is gone, so never are there fewer. One that was
+// killed has not failed by itself: whoever did that, the kernel for want of
+// memory or a person, wants it gone, so that it is not replaced.
 static long op_supervise(struct run *r, struct op *o)
 {
 	static u32 pids[MOST_WORKERS], failures[MOST_WORKERS];
@@ -193,6 +195,8 @@ static long op_supervise(struct run *r, struct op *o)
 		while (err == -EINTR_);
 		if (err)
 			return err;
+		if (info.code == CLD_KILLED_ && info.status == SIGKILL_)
+			return -EOWNERDEAD_;
 		u64 place = 0;
 		while (place < n && pids[place] != (u32)info.pid)
 			place++;

@@ -15,7 +15,8 @@ enum {
 #endif
 
 enum {
-	ESRCH_ = 3,
+	ESRCH_ = 3, EOWNERDEAD_ = 130,
+	CLD_KILLED_ = 2,
 	SIGSTOP_ = 19,
 	O_RDONLY_ = 0,
 	MAP_FIXED_ = 0x10, MADV_HUGEPAGE_ = 14, MFD_CLOEXEC_ = 1,

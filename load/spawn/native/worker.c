@@ -789,7 +789,7 @@ __attribute__((noreturn, used)) void entry(u64 *sp)
 	if (sp[0] >= 2 && begins(argv[1], "--layout"))
 		layout();
 	if (sp[0] >= 3 && begins(argv[1], "taskscope-guard="))
-		guard(argv[2]);
+		guard(argv[1] + sizeof "taskscope-guard=" - 1, argv[2]);
 	if (sp[0] >= 2 && begins(argv[1], "taskscope-run="))
 		worker((u64)sp);
 	quit(EXIT_USAGE);
