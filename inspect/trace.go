@@ -24,6 +24,9 @@ type TraceOptions struct {
 	// Otherwise only sums are kept, in the kernel, and births, executions and
 	// ends of processes delivered.
 	Events bool
+	// Pairs counts who preempts and who wakes whom, for one more program at
+	// each wake-up of the whole machine; see TraceSums.
+	Pairs bool
 	// Source is "auto" (or empty): exact where that is possible, else
 	// sampled; TraceExact or TraceSampled: only that.
 	Source string

@@ -43,7 +43,7 @@ func openExact(ctx context.Context, o TraceOptions) (*exact, error) {
 	}
 	t, err := bpf.NewTracer(ctx, bpf.TracerOptions{
 		Targets: []int{o.ID.PID}, Descendants: o.Descendants,
-		Aggregates: true, Pairs: true, Events: o.Events, Births: true,
+		Aggregates: true, Pairs: o.Pairs, Events: o.Events, Births: true,
 		MaxThreads: o.MaxThreads, RingBytes: o.RingBytes,
 	})
 	if err != nil {
@@ -251,7 +251,9 @@ func (x *exact) Sums() (*TraceSums, error) {
 	s := &TraceSums{
 		Source: TraceExact, MonoNS: int64(a.At), Elapsed: a.Elapsed, FoldedThreads: a.FoldedThreads,
 		Parallelism: Know(a.Parallelism), Drops: traceDrops(&a.Drops),
-		Preemptions: Know(tracePairs(a.Preemptions)), WakeUps: Know(tracePairs(a.WakeUps)),
+	}
+	if x.o.Pairs {
+		s.Preemptions, s.WakeUps = Know(tracePairs(a.Preemptions)), Know(tracePairs(a.WakeUps))
 	}
 	for i := range a.Threads {
 		s.Threads = append(s.Threads, threadTrace(&a.Threads[i]))

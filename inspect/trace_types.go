@@ -326,7 +326,8 @@ type TraceSums struct {
 	Levels      Known[[]time.Duration]
 	// Preemptions: Who got the CPU that Whom, still able to run, had to leave.
 	// WakeUps: Who was running where the wake-up of Whom was issued; in an
-	// interrupt that is whoever was interrupted. Most frequent first.
+	// interrupt that is whoever was interrupted. Most frequent first; they need
+	// TraceOptions.Pairs.
 	Preemptions, WakeUps Known[[]TracePair]
 	Exits                []ProcessExit // in order of their ends
 	ExitsForgotten       int           // earlier ones, beyond what is kept

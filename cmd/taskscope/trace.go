@@ -139,7 +139,7 @@ const fileRing = 32 << 20
 
 // open gets the tracer ready.
 func (t *tracing) open(ctx context.Context, o inspect.TraceOptions) error {
-	o.Events, o.ProcRoot = true, t.a.procRoot
+	o.Events, o.Pairs, o.ProcRoot = true, true, t.a.procRoot
 	if t.fl.file != "" {
 		o.RingBytes = fileRing
 	}

@@ -35,7 +35,7 @@ func traceSums(t *inspect.Tracer) *inspect.TraceSums {
 	if err != nil {
 		return nil
 	}
-	s.Preemptions, s.WakeUps, s.Exits = inspect.Known[[]inspect.TracePair]{}, inspect.Known[[]inspect.TracePair]{}, nil
+	s.Exits = nil
 	for i := range s.Threads {
 		c := &s.Threads[i].TraceCounts
 		c.Latency, c.Waits = inspect.Known[inspect.Histogram]{}, inspect.Known[inspect.Histogram]{}

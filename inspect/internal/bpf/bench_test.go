@@ -189,10 +189,20 @@ func TestCostOfPrograms(t *testing.T) {
 		t.Skip(err)
 	}
 	defer stats.Close()
-	for _, opt := range []TracerOptions{{Aggregates: true}, {Aggregates: true, Pairs: true}, {Events: true}} {
+	idle := startHelper(t, "pause")
+	idle.line()
+	for _, opt := range []TracerOptions{
+		{Aggregates: true, Pairs: true, Targets: []int{idle.pid}}, // filtered out
+		{Aggregates: true, Pairs: true, Targets: []int{idle.pid}, Descendants: true},
+		{Aggregates: true},
+		{Aggregates: true, Pairs: true},
+		{Events: true},
+	} {
 		h := startHelper(t, "pingpong", 50000)
 		h.line()
-		opt.Targets = []int{h.pid}
+		if len(opt.Targets) == 0 {
+			opt.Targets = []int{h.pid}
+		}
 		tr := startTracer(t, opt)
 		h.ask("")
 		for name, p := range tr.coll.Programs {

@@ -39,6 +39,7 @@ var helpers = map[string]func(args []string){
 	"exec":     helperExec,
 	"spin":     helperSpin,
 	"share":    helperShare,
+	"pairs":    helperPairs,
 }
 
 // A helper's main goroutine stays on the main thread, whose TID is the PID.

@@ -159,6 +159,12 @@ struct {
 	__type(value, u32);
 } tgids SEC(".maps");
 
+/* One bit of what is in tgids: most threads of the machine can be told to be
+ * untraced by this alone, at a tenth of the price of looking them up. Bits are
+ * never taken back. */
+#define MARKS 8192
+volatile u8 marks[MARKS] = {};
+
 enum pair_kind { PAIR_PREEMPT, PAIR_WAKE };
 
 /* Who did it to whom. Mirrored by pairKey and pairRec in tracer_types.go. */
@@ -231,8 +237,17 @@ static __always_inline bool wanted(struct task_struct *t)
 	if (mode == MODE_ONE)
 		return tgid == target;
 	if (mode == MODE_SET)
-		return bpf_map_lookup_elem(&tgids, &tgid) != NULL;
+		return marks[tgid & (MARKS - 1)] && bpf_map_lookup_elem(&tgids, &tgid) != NULL;
 	return 1;
+}
+
+/* Adds a process to those traced, 0 when that was done. */
+static __always_inline long add_process(u32 tgid, u64 flags)
+{
+	u32 none = 0;
+
+	marks[tgid & (MARKS - 1)] = 1;
+	return bpf_map_update_elem(&tgids, &tgid, &none, flags);
 }
 
 /* Pointers are followed with probes here, not with typed loads: for every typed
@@ -839,12 +854,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	cs = this_cpu();
 	if (!cs)
 		return 0;
-	if (process && mode == MODE_SET && follow) {
-		u32 tgid = child->tgid, none = 0;
-
-		if (bpf_map_update_elem(&tgids, &tgid, &none, BPF_ANY))
-			cs->no_process++;
-	}
+	if (process && mode == MODE_SET && follow && add_process(child->tgid, BPF_ANY))
+		cs->no_process++;
 	if (do_events || do_births)
 		emit(cs, EV_FORK, process, seen_tid(child), seen_tgid(child), seen_tgid(parent),
 		     bpf_get_smp_processor_id(), bpf_ktime_get_ns());
@@ -1023,13 +1034,11 @@ static __always_inline void seed_identify(void)
 
 static __always_inline void seed_add_root(struct task_struct *t)
 {
-	u32 tgid = t->tgid, none = 0;
-
 	if (seen_tgid(t) != seed_root)
 		return;
 	if (mode == MODE_ONE)
-		target = tgid;
-	else if (bpf_map_update_elem(&tgids, &tgid, &none, BPF_ANY))
+		target = t->tgid;
+	else if (add_process(t->tgid, BPF_ANY))
 		return;
 	seed_found = 1;
 }
@@ -1080,11 +1089,11 @@ static __always_inline void seed_thread(struct task_struct *t)
 /* A descendant born before the programs were attached. */
 static __always_inline void seed_descendant(struct task_struct *t)
 {
-	u32 parent = BPF_CORE_READ(t, real_parent, tgid), tgid = t->tgid, none = 0;
+	u32 parent = BPF_CORE_READ(t, real_parent, tgid), tgid = t->tgid;
 
 	if (tgid == self_tgid || !bpf_map_lookup_elem(&tgids, &parent))
 		return;
-	if (!bpf_map_update_elem(&tgids, &tgid, &none, BPF_NOEXIST))
+	if (!add_process(tgid, BPF_NOEXIST))
 		seed_found = 1;
 }
 

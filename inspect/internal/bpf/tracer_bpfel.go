@@ -46,6 +46,7 @@ const (
 	tracerVarFlagLayout   = "flag_layout"
 	tracerVarFollow       = "follow"
 	tracerVarKindLayout   = "kind_layout"
+	tracerVarMarks        = "marks"
 	tracerVarMode         = "mode"
 	tracerVarModeLayout   = "mode_layout"
 	tracerVarNoAgg        = "no_agg"
@@ -146,6 +147,7 @@ type tracerVariableSpecs struct {
 	FlagLayout   *ebpf.VariableSpec `ebpf:"flag_layout"`
 	Follow       *ebpf.VariableSpec `ebpf:"follow"`
 	KindLayout   *ebpf.VariableSpec `ebpf:"kind_layout"`
+	Marks        *ebpf.VariableSpec `ebpf:"marks"`
 	Mode         *ebpf.VariableSpec `ebpf:"mode"`
 	ModeLayout   *ebpf.VariableSpec `ebpf:"mode_layout"`
 	NoAgg        *ebpf.VariableSpec `ebpf:"no_agg"`
@@ -220,6 +222,7 @@ type tracerVariables struct {
 	FlagLayout   *ebpf.Variable `ebpf:"flag_layout"`
 	Follow       *ebpf.Variable `ebpf:"follow"`
 	KindLayout   *ebpf.Variable `ebpf:"kind_layout"`
+	Marks        *ebpf.Variable `ebpf:"marks"`
 	Mode         *ebpf.Variable `ebpf:"mode"`
 	ModeLayout   *ebpf.Variable `ebpf:"mode_layout"`
 	NoAgg        *ebpf.Variable `ebpf:"no_agg"`
