@@ -32,7 +32,8 @@ func (a *app) configPath() string {
 }
 
 // readConfig reads the file over the defaults and tells which keys it gives.
-// That there is no file is no error.
+// That there is no file is no error, nor that its directory is closed to us: a
+// user who was given somebody else's HOME (sudo -u, setpriv) has no file there.
 func readConfig(path string) (c config, given []string, err error) {
 	c = defaultConfig()
 	if path == "" {
@@ -40,7 +41,7 @@ func readConfig(path string) (c config, given []string, err error) {
 	}
 	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return c, nil, nil
 	case err != nil:
 		return c, nil, usage("config %s: %s", path, plainError(err))

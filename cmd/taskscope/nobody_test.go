@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -74,5 +75,26 @@ func TestUnprivileged(t *testing.T) {
 		if code != exitDone || stderr != "" || stdout == "" {
 			t.Errorf("%q: exit code %d, %s", args, code, stderr)
 		}
+	}
+}
+
+// TestForeignHome: somebody who was left with the HOME of another user is not
+// stopped by a configuration that is not theirs.
+func TestForeignHome(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "closed")
+	if err := os.MkdirAll(filepath.Join(home, ".config", "taskscope"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".config", "taskscope", "config.toml"), []byte("nonsense = 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(home, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(home, 0o755) })
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", "")
+	if code, stdout, stderr := asNobody(t, "config"); code != exitDone || stdout == "" || stderr != "" {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }

@@ -151,20 +151,24 @@ func (l *liveTrace) Lost() string {
 	d := &s.Drops
 	var parts []string
 	for _, x := range []struct {
-		n    uint64
-		what string
+		n         uint64
+		one, many string
 	}{
-		{d.EventsDropped, "events"},
-		{d.ExitsDropped, "exits"},
-		{d.ThreadsFull, "events of threads without room"},
-		{d.ProcessesFull, "descendants without room"},
-		{d.ChainBreaks, "switches of the machine"},
-		{d.ProgramMisses, "calls of our programs"},
-		{d.Gaps, "gaps"},
-		{d.SamplesMissed, "samples"},
+		{d.EventsDropped, "event", "events"},
+		{d.ExitsDropped, "exit", "exits"},
+		{d.ThreadsFull, "event of a thread without room", "events of threads without room"},
+		{d.ProcessesFull, "descendant without room", "descendants without room"},
+		{d.ChainBreaks, "switch of the machine", "switches of the machine"},
+		{d.ProgramMisses, "call of our programs", "calls of our programs"},
+		{d.Gaps, "gap", "gaps"},
+		{d.SamplesMissed, "sample", "samples"},
 	} {
-		if x.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.what))
+		switch x.n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+x.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.many))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -91,6 +91,7 @@ func TestTracerDisagrees(t *testing.T) {
 		{"one voluntary switch less", "vol", "observed", func(s *inspect.TraceSums) { last(s).Voluntary.V-- }, Fail},
 		{"one voluntary switch more of a process", "vol", "observed", func(s *inspect.TraceSums) { s.Processes[0].Voluntary.V++ }, Fail},
 		{"a second of run time", "duty", "run_ns", func(s *inspect.TraceSums) { last(s).RunNS.V += 1e9 }, Fail},
+		{"a second of ready time", "ready", "ready_ns", func(s *inspect.TraceSums) { last(s).ReadyNS.V += 1e9 }, Fail},
 		{"less, but switches were not shown", "vol", "", func(s *inspect.TraceSums) { last(s).Voluntary.V--; s.Drops.ChainBreaks = 3 }, Pass},
 		{"less, but the table was full", "vol", "", func(s *inspect.TraceSums) { last(s).Voluntary.V--; s.Drops.ThreadsFull = 1 }, Pass},
 		{"a thread was not followed", "vol", "", func(s *inspect.TraceSums) { s.Threads = s.Threads[:len(s.Threads)-1] }, Pass},
