@@ -19,29 +19,109 @@ const listRounds = 8
 func (r *Reader) readRecords(q Request, ps *pass) error {
 	x := &r.src.recs
 	x.reset()
-	if n, ok := r.taskCount(); ok && len(ps.prev) == 0 && q.Only == nil {
+	var err error
+	switch {
+	case q.Only != nil:
+		x.begin = r.now()
+		err = r.readSomeRecords(x, q.Only, ps)
+		x.end = r.now()
+	case !r.src.tasks.Caps().Filter: // one process costs as much as all
+		err = r.readAllRecords(x, q, ps)
+	default:
+		err = r.readMovedRecords(x, q, ps)
+	}
+	if err != nil {
+		return err
+	}
+	x.gather()
+	x.noteGlances()
+	return nil
+}
+
+func (r *Reader) readAllRecords(x *records, q Request, ps *pass) error {
+	if n, ok := r.taskCount(); ok && len(ps.prev) == 0 {
 		x.tasks = make([]bpf.Task, 0, n+n/8) // growing would copy it again and again
 	}
+	x.count = 0
 	x.begin = r.now()
-	var err error
-	if q.Only == nil {
-		err = r.src.tasks.Each(leftOut(q), func(batch []bpf.Task) {
-			for i := range batch {
-				x.add(&batch[i], ps)
-			}
-		})
-	} else {
-		err = r.readSomeRecords(x, q.Only, ps)
-	}
+	err := r.src.tasks.Each(leftOut(q), func(batch []bpf.Task) {
+		for i := range batch {
+			x.add(&batch[i], ps)
+		}
+	})
 	x.end = r.now()
-	x.gather()
 	return err
+}
+
+// oneCost is what reading a process on its own costs more than reading it in a
+// pass over all, in tasks.
+const oneCost = 4
+
+// readMovedRecords looks at all tasks and then reads those processes that do not
+// rest, one by one unless there are many.
+func (r *Reader) readMovedRecords(x *records, q Request, ps *pass) error {
+	x.begin = r.now()
+	err := r.src.tasks.Glances(func(batch []bpf.Glance) {
+		for i := range batch {
+			x.look(&batch[i])
+		}
+	})
+	x.end = r.now()
+	if err != nil {
+		return err
+	}
+	x.looked()
+	cost := 0
+	x.moved = x.moved[:0]
+	for i := range x.glances {
+		g := &x.glances[i]
+		if !r.atRest(q, ps, g, x.before(ps, g.pid)) {
+			x.moved = append(x.moved, int32(i))
+			cost += int(g.n) + oneCost
+		}
+	}
+	x.cursor = 0
+	if cost > x.count/2 {
+		return r.readAllRecords(x, q, ps)
+	}
+	k, count := 0, x.count
+	for i := range x.glances {
+		g := &x.glances[i]
+		if k == len(x.moved) || x.moved[k] != int32(i) {
+			x.rest(g)
+			continue
+		}
+		k++
+		if err := r.readOneRecord(x, g.pid, leftOut(q), ps); err != nil {
+			return err
+		}
+	}
+	x.count = count
+	return nil
+}
+
+// atRest reports whether the records of a process would be those of the pass
+// before: no thread of it has run since. Of what is on screen, and of every
+// process every so many passes, the record of the leader must be the same too:
+// memory can be taken away from outside.
+func (r *Reader) atRest(q Request, ps *pass, g *glance, e *entry) bool {
+	if g.busy || e == nil || !e.bpf || e.sums[slotGlance] != g.sum || !ps.needsNoFile(g.pid, e) || ps.wantOf(g.pid)&WantIO != 0 {
+		return false
+	}
+	if (g.pid+ps.round)%onceRounds != 0 && !contains(ps.visible, g.pid) {
+		return true
+	}
+	leader, err := r.src.tasks.Leader(g.pid, leftOut(q))
+	return err == nil && leader.Fingerprint(ps.seed) == e.sums[slotLeader]
 }
 
 // leftOut is what a pass over all tasks does not need.
 func leftOut(q Request) bpf.Parts {
 	without := bpf.PartDelays
 	want := q.Want | q.FocusWant
+	if want&WantCgroup == 0 {
+		without |= bpf.PartCgroups
+	}
 	if want&WantIO == 0 {
 		without |= bpf.PartIO
 	}
@@ -52,17 +132,29 @@ func leftOut(q Request) bpf.Parts {
 }
 
 func (r *Reader) readSomeRecords(x *records, pids []int, ps *pass) error {
-	s := &r.src
 	for _, pid := range slices.Compact(slices.Sorted(slices.Values(pids))) {
-		var err error
-		s.some, err = s.tasks.One(pid, s.some[:0])
-		if err != nil && !errors.Is(err, bpf.ErrNoProcess) {
+		if err := r.readOneRecord(x, pid, 0, ps); err != nil {
 			return err
 		}
-		slices.SortFunc(s.some, func(a, b bpf.Task) int { return cmp.Compare(a.TID, b.TID) })
-		for i := range s.some {
-			x.add(&s.some[i], ps)
-		}
+	}
+	return nil
+}
+
+// readOneRecord reads one process on its own.
+func (r *Reader) readOneRecord(x *records, pid int, without bpf.Parts, ps *pass) error {
+	s := &r.src
+	var err error
+	s.some, err = s.tasks.One(pid, without, s.some[:0])
+	if err != nil && !errors.Is(err, bpf.ErrNoProcess) {
+		return err
+	}
+	slices.SortFunc(s.some, func(a, b bpf.Task) int { return cmp.Compare(a.TID, b.TID) })
+	n := len(x.groups)
+	for i := range s.some {
+		x.add(&s.some[i], ps)
+	}
+	if len(x.groups) > n {
+		x.groups[n].at = r.now()
 	}
 	return nil
 }
@@ -184,7 +276,7 @@ func mergePIDs(dst []int, groups []group, strays []int) []int {
 func (v *visit) withoutFiles(ps *pass, g *group, before *entry, out *found) bool {
 	x := ps.recs
 	if g.leader == none || ps.unchanged(&x.tasks[g.leader], g.sum, before) {
-		*out = found{entry: before, at: x.at(g), threads: int(g.n)}
+		*out = found{entry: before.seen(g.glance), at: x.at(g), threads: int(g.n)}
 		return true
 	}
 	v.reset(ps, nil, g.pid, before)
@@ -201,11 +293,15 @@ func (v *visit) withoutFiles(ps *pass, g *group, before *entry, out *found) bool
 // there is no file to be looked at.
 func (ps *pass) unchanged(leader *bpf.Task, sum uint64, e *entry) bool {
 	pid := int(leader.TGID)
-	if e == nil || !e.bpf || e.sums[slotTask] != sum || len(e.p.StuckFiles) > 0 {
-		return false
-	}
+	return e != nil && e.bpf && e.sums[slotTask] == sum && ps.needsNoFile(pid, e) &&
+		(ps.wantOf(pid)&WantIO == 0 || leader.Have&bpf.HaveIO != 0)
+}
+
+// needsNoFile: of a process whose records did not change, there is no file to be
+// looked at.
+func (ps *pass) needsNoFile(pid int, e *entry) bool {
 	want := ps.wantOf(pid)
-	if want != e.want || want&(WantStatusRest|WantRollup|WantFDs) != 0 || want&WantIO != 0 && leader.Have&bpf.HaveIO == 0 {
+	if want != e.want || len(e.p.StuckFiles) > 0 || want&(WantStatusRest|WantRollup|WantFDs) != 0 {
 		return false
 	}
 	turn := (pid+ps.round)%onceRounds == 0

@@ -235,6 +235,7 @@ func (r *Reader) newPass(q Request, pids []int) *pass {
 // newRecordPass prepares a pass over records.
 func (r *Reader) newRecordPass(q Request) *pass {
 	ps := r.newPass(q, nil)
+	ps.cgroups = new(cgroupPaths)
 	if ps.recs = &r.src.recs; r.src.exact != nil {
 		ps.exact = r.src.exact
 	}

@@ -18,6 +18,11 @@ type records struct {
 	sums   []uint64 // of tasks: their fingerprints
 	next   []int32  // of tasks: the next one of the same process, none at the end
 	groups []group  // sorted by PID
+	// glances are what the first look of the pass took, sorted by PID; empty when
+	// there was none.
+	glances []glance
+	early   []bpf.Glance // of threads whose TID is lower than that of their leader
+	moved   []int32      // indices of glances: processes that do not rest
 	// orphans are processes of which there are records, but none of the leader.
 	orphans    []int
 	count      int   // of all records
@@ -33,18 +38,95 @@ type group struct {
 	n           int32
 	order       int32  // number of the leader's record in the pass
 	sum         uint64 // of all its records
+	glance      uint64 // sum of the glance at it, 0 when there was none
+	at          int64  // when its records were made, 0: during the pass over all
 	settled     bool   // no thread exited while the records were made, and none is missing
+}
+
+// glance is a quick look at a process: enough to see that it rests.
+type glance struct {
+	pid   int
+	n     int32 // threads
+	order int32 // number of the first thread in the pass
+	busy  bool  // one of them runs, or waits for a CPU
+	sum   uint64
 }
 
 // reset begins a new pass. What the first pass needed is given back when later
 // ones, which find most processes unchanged, need far less.
 func (x *records) reset() {
 	if cap(x.tasks) > 4*max(len(x.tasks), 256) {
-		x.tasks, x.order, x.sums, x.next = nil, nil, nil, nil
+		x.tasks, x.sums, x.next = nil, nil, nil
 	}
 	x.cursor = 0
-	x.tasks, x.order, x.sums = x.tasks[:0], x.order[:0], x.sums[:0]
-	x.groups, x.orphans, x.count = x.groups[:0], x.orphans[:0], 0
+	x.tasks, x.sums, x.groups = x.tasks[:0], x.sums[:0], x.groups[:0]
+	x.glances, x.early, x.orphans, x.count = x.glances[:0], x.early[:0], x.orphans[:0], 0
+}
+
+// look takes the next glance of a pass. Leaders come in the order of their PIDs.
+func (x *records) look(t *bpf.Glance) {
+	x.count++
+	n := len(x.glances)
+	if t.TID == t.TGID {
+		x.glances = append(x.glances, glance{pid: int(t.TGID), order: int32(x.count - 1)})
+		x.glances[n].add(t)
+		return
+	}
+	if n > 0 && x.glances[n-1].pid == int(t.TGID) {
+		x.glances[n-1].add(t)
+	} else if g := x.glanceAt(int(t.TGID)); g != nil {
+		g.add(t)
+	} else {
+		x.early = append(x.early, *t)
+	}
+}
+
+// looked ends the looks of a pass.
+func (x *records) looked() {
+	for i := range x.early {
+		pid := int(x.early[i].TGID)
+		if g := x.glanceAt(pid); g != nil {
+			g.add(&x.early[i])
+		} else {
+			x.orphans = append(x.orphans, pid)
+		}
+	}
+}
+
+func (x *records) glanceAt(pid int) *glance {
+	i, ok := slices.BinarySearchFunc(x.glances, pid, func(g glance, pid int) int { return cmp.Compare(g.pid, pid) })
+	if !ok {
+		return nil
+	}
+	return &x.glances[i]
+}
+
+func (g *glance) add(t *bpf.Glance) {
+	g.n++
+	g.busy = g.busy || t.Busy != 0
+	g.sum = t.Sum(g.sum)
+}
+
+// rest adds a process that was found at rest.
+func (x *records) rest(g *glance) {
+	x.groups = append(x.groups, group{
+		pid: g.pid, leader: none, first: none, n: g.n, glance: g.sum, settled: true, at: x.instant(g.order),
+	})
+}
+
+// noteGlances notes in the groups, which all have been read, how the processes
+// looked before.
+func (x *records) noteGlances() {
+	k := 0
+	for i := range x.groups {
+		g := &x.groups[i]
+		for k < len(x.glances) && x.glances[k].pid < g.pid {
+			k++
+		}
+		if k < len(x.glances) && x.glances[k].pid == g.pid {
+			g.glance = x.glances[k].sum
+		}
+	}
 }
 
 // add takes the next record of the pass. Leaders come in the order of their PIDs.
@@ -64,7 +146,7 @@ func (x *records) add(t *bpf.Task, ps *pass) {
 		}
 		x.groups = append(x.groups, g)
 	}
-	x.tasks, x.order, x.sums = append(x.tasks, *t), append(x.order, order), append(x.sums, sum)
+	x.tasks, x.sums = append(x.tasks, *t), append(x.sums, sum)
 }
 
 // before is the process in the pass before.
@@ -129,8 +211,15 @@ func (x *records) find(pid int) *group {
 	return &x.groups[i]
 }
 
-// at is the instant the record of the leader was made: the pass goes through
-// them at an even pace.
+// at is the instant the record of the leader was made: a pass over all goes
+// through them at an even pace.
 func (x *records) at(g *group) int64 {
-	return x.begin + (x.end-x.begin)*int64(g.order)/int64(max(1, x.count))
+	if g.at != 0 {
+		return g.at
+	}
+	return x.instant(g.order)
+}
+
+func (x *records) instant(order int32) int64 {
+	return x.begin + (x.end-x.begin)*int64(order)/int64(max(1, x.count))
 }

@@ -26,9 +26,11 @@ const (
 	slotRollup
 	slotFDs
 	slotClock
-	slotTask // the records of a BPF pass instead of stat, statm, schedstat and io
-	slotRest // of stat, what the records lack
-	slotComm // of kernel threads, whose names the records cut short
+	slotTask   // the records of a BPF pass instead of stat, statm, schedstat and io
+	slotRest   // of stat, what the records lack
+	slotComm   // of kernel threads, whose names the records cut short
+	slotGlance // sum of the glances at all threads, before a BPF pass
+	slotLeader // the record of the leader alone
 	slotCount
 )
 
@@ -69,12 +71,13 @@ type pass struct {
 	want      Want
 	focus     int // the PID of which focusWant is read too, 0 none
 	focusWant Want
-	threads   []int       // sorted PIDs whose threads are wanted
-	rollups   []int       // sorted PIDs whose smaps_rollup is wanted
-	visible   []int       // sorted PIDs that are read in full in any case
-	ended     []int       // sorted PIDs of processes that have exited: their children get another parent
-	held      *proc.Held  // for files of visible processes
-	recs      *records    // nil: everything comes from /proc
+	threads   []int      // sorted PIDs whose threads are wanted
+	rollups   []int      // sorted PIDs whose smaps_rollup is wanted
+	visible   []int      // sorted PIDs that are read in full in any case
+	ended     []int      // sorted PIDs of processes that have exited: their children get another parent
+	held      *proc.Held // for files of visible processes
+	recs      *records   // nil: everything comes from /proc
+	cgroups   *cgroupPaths
 	exact     exactTotals // for processes whose threads exit during the pass, may be nil
 	only      bool        // PIDs were given, and may be TIDs
 	prev      []*entry

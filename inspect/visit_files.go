@@ -1,6 +1,9 @@
 package inspect
 
 import (
+	"sync"
+
+	"taskscope/inspect/internal/bpf"
 	"taskscope/inspect/internal/proc"
 )
 
@@ -233,16 +236,58 @@ func (v *visit) readCmdline() {
 	}
 }
 
+// readCgroup reads it of one process for all that a record says are in the same
+// control groups. Those on their way out leave theirs one by one.
 func (v *visit) readCgroup() {
-	b, err := v.r.File(v.alive, proc.FileCgroup)
-	if v.take(slotCgroup, proc.FileCgroup, b, err) {
-		groups, err := proc.ParseCgroup(b)
-		if err != nil {
-			v.failed(slotCgroup, proc.FileCgroup, err)
+	shared := v.record && v.task.Have&bpf.HaveCgroups != 0 && v.task.Flags&bpf.FlagExiting == 0
+	if shared {
+		if c, ok := v.ps.cgroups.get(v.task.Cgroups); ok {
+			v.cgroup, v.sums[slotCgroup], v.whys[slotCgroup] = c.path, c.sum, OK
+			v.fresh[slotCgroup] = v.old == nil || v.old.sums[slotCgroup] != c.sum
 			return
 		}
-		v.cgroup = cgroupPath(groups)
 	}
+	b, err := v.r.File(v.alive, proc.FileCgroup)
+	if !v.take(slotCgroup, proc.FileCgroup, b, err) {
+		return
+	}
+	groups, err := proc.ParseCgroup(b)
+	if err != nil {
+		v.failed(slotCgroup, proc.FileCgroup, err)
+		return
+	}
+	v.cgroup = cgroupPath(groups)
+	if shared {
+		v.ps.cgroups.put(v.task.Cgroups, cgroupText{v.cgroup, v.sums[slotCgroup]})
+	}
+}
+
+// cgroupPaths are the texts read in one pass, by the number that the records
+// give to a set of control groups. Several goroutines use it.
+type cgroupPaths struct {
+	mu sync.Mutex
+	m  map[uint64]cgroupText
+}
+
+type cgroupText struct {
+	path string
+	sum  uint64
+}
+
+func (c *cgroupPaths) get(set uint64) (cgroupText, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.m[set]
+	return t, ok
+}
+
+func (c *cgroupPaths) put(set uint64, t cgroupText) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = make(map[uint64]cgroupText)
+	}
+	c.m[set] = t
 }
 
 // cgroupPath is the path in the version 2 tree; where the controllers are in

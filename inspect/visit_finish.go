@@ -50,12 +50,24 @@ func carry[T any](to *Known[T], from Known[T], wanted Want) {
 // again is the entry of a process whose text is the same as in the pass before:
 // the same process, and the same entry unless a note in it has to change.
 func (v *visit) again() *entry {
-	if dirty := v.dirty(); dirty != v.old.dirty {
-		e := *v.old
-		e.dirty = dirty
-		return &e
+	e := v.old.seen(v.sums[slotGlance])
+	if dirty := v.dirty(); dirty != e.dirty {
+		c := *e
+		c.dirty = dirty
+		return &c
 	}
-	return v.old
+	return e
+}
+
+// seen is the entry of a process that is the same but for how it looks at a
+// glance, 0 when nobody looked.
+func (e *entry) seen(glance uint64) *entry {
+	if e.sums[slotGlance] == glance {
+		return e
+	}
+	c := *e
+	c.sums[slotGlance] = glance
+	return &c
 }
 
 // dirty: the process has run since its command line was read.

@@ -28,6 +28,7 @@ func (v *visit) takeRecords(g *group) {
 	v.moved = v.old == nil || v.old.sums[slotTask] != g.sum || v.want&anyway == anyway
 	v.threads = int(g.n)
 	v.sums[slotTask], v.whys[slotTask] = g.sum, OK
+	v.sums[slotGlance], v.sums[slotLeader] = g.glance, x.sums[g.leader]
 	v.takeLeader()
 	v.findAlive(g)
 	if v.moved {

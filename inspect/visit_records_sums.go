@@ -47,6 +47,7 @@ func (v *visit) settle(g *group) {
 			v.dead = deadSums{t.ExitedVoluntary, t.ExitedInvoluntary, t.ExecNS - min(t.ExecNS, v.living.run), true}
 			v.living.voluntary = t.Voluntary - t.ExitedVoluntary
 			v.living.involuntary = t.Involuntary - t.ExitedInvoluntary
+			v.clock = t.ExecNS
 			return
 		}
 	}

@@ -68,7 +68,7 @@ func BenchmarkOne(b *testing.B) {
 			var tasks []Task
 			for b.Loop() {
 				var err error
-				if tasks, err = s.One(h.pid, tasks[:0]); err != nil {
+				if tasks, err = s.One(h.pid, 0, tasks[:0]); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -190,7 +190,7 @@ func TestGolden(t *testing.T) {
 	// runtime in it); each must stand still in one of several.
 	for range 200 {
 		for pid := range missing {
-			n, seen := compare(t, func() ([]Task, error) { return s.One(pid, nil) })
+			n, seen := compare(t, func() ([]Task, error) { return s.One(pid, 0, nil) })
 			compared += n
 			if seen[pid] {
 				delete(missing, pid)
@@ -340,7 +340,7 @@ func TestRegisters(t *testing.T) {
 	compared := 0
 	for range 50 {
 		text := map[uint32]string{}
-		pass := func() ([]Task, error) { return s.One(h.pid, nil) }
+		pass := func() ([]Task, error) { return s.One(h.pid, 0, nil) }
 		tasks := quiet(t, pass, func(list []Task) {
 			for i := range list {
 				b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", h.pid, list[i].TID))

@@ -11,6 +11,7 @@ const (
 	percpuVarNcpu           = "percpuVarNcpu"
 	percpuVarPercpuOff      = "percpuVarPercpuOff"
 	tasksProgDumpTasks      = "tasksProgDumpTasks"
+	tasksProgGlanceTasks    = "tasksProgGlanceTasks"
 	tasksVarExactRss        = "tasksVarExactRss"
 	tasksVarLeftOut         = "tasksVarLeftOut"
 	tasksVarNcpu            = "tasksVarNcpu"

@@ -23,6 +23,7 @@ func TestLayout(t *testing.T) {
 		typ  reflect.Type
 	}{
 		{loadTasks, "task_rec", reflect.TypeFor[Task]()},
+		{loadTasks, "glance_rec", reflect.TypeFor[Glance]()},
 		{loadTotals, "total_rec", reflect.TypeFor[totalRec]()},
 		{loadTracer, "event", reflect.TypeFor[Event]()},
 		{loadTracer, "exit_rec", reflect.TypeFor[exitRec]()},
@@ -76,8 +77,8 @@ func TestConstants(t *testing.T) {
 		"AGG_MORE_CPUS": uint64(aggMoreCPUs), "AGG_NO_WAKE": uint64(aggNoWake), "AGG_OLD_EXEC": uint64(aggOldExec), "AGG_OLD_DELAY": uint64(aggOldDelay),
 		"HAVE_MM": uint64(HaveMM), "HAVE_RSS_EXACT": uint64(HaveRSSExact), "HAVE_REGS": uint64(HaveRegs),
 		"HAVE_SCHED_INFO": uint64(HaveSchedInfo), "HAVE_RQ_CLOCK": uint64(HaveRQClock), "HAVE_IO": uint64(HaveIO),
-		"HAVE_SEQ": uint64(HaveSeq), "HAVE_DELAYS": uint64(HaveDelays), "HAVE_EXEC_ID": uint64(HaveExecID),
-		"PART_REGS": uint64(PartRegs), "PART_IO": uint64(PartIO), "PART_DELAYS": uint64(PartDelays),
+		"HAVE_SEQ": uint64(HaveSeq), "HAVE_DELAYS": uint64(HaveDelays), "HAVE_EXEC_ID": uint64(HaveExecID), "HAVE_CGROUPS": uint64(HaveCgroups),
+		"PART_REGS": uint64(PartRegs), "PART_IO": uint64(PartIO), "PART_DELAYS": uint64(PartDelays), "PART_CGROUPS": uint64(PartCgroups),
 	}
 	for name, v := range enums(t) {
 		w, known := want[name]

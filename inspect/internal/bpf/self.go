@@ -23,7 +23,7 @@ func (s *Source) checkSelf() error {
 	if err != nil {
 		return explain(op, err)
 	}
-	tasks, err := s.One(unix.Getpid(), nil)
+	tasks, err := s.One(unix.Getpid(), 0, nil)
 	if err != nil {
 		return explain(op, err)
 	}

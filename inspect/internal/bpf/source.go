@@ -22,7 +22,9 @@ type Source struct {
 	prog   *ebpf.Program
 	exact  *ebpf.Variable
 	link   int // over all tasks; -1 when closed
+	glance int // the same of the program that only looks; -1 when closed
 	buf    []byte
+	one    []Task // of Leader
 	caps   Caps
 	cpus   int
 	boot   int64 // time namespace: added to start times, ns
@@ -36,11 +38,12 @@ type Source struct {
 // are those of enum part in tasks.bpf.c.
 type Parts uint32
 
-// The parts. One never leaves any out.
+// The parts.
 const (
-	PartRegs   Parts = 1 << iota // HaveRegs
-	PartIO                       // HaveIO
-	PartDelays                   // HaveDelays
+	PartRegs    Parts = 1 << iota // HaveRegs
+	PartIO                        // HaveIO
+	PartDelays                    // HaveDelays
+	PartCgroups                   // HaveCgroups
 )
 
 // Caps is what this source can do on this kernel.
@@ -59,7 +62,7 @@ type Caps struct {
 // Open loads and links the program, reads our own record and compares it with
 // /proc/self. types may be nil. The error is an *Error, or that of ctx.
 func Open(ctx context.Context, types *Types) (*Source, error) {
-	s := &Source{link: -1, buf: newBuffer(bufferSize)}
+	s := &Source{link: -1, glance: -1, buf: newBuffer(bufferSize)}
 	if err := s.open(ctx, orNew(types)); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -99,6 +102,10 @@ func (s *Source) open(ctx context.Context, types *Types) error {
 	}
 	if s.link, err = linkIter(s.prog, iterFilter{}); err != nil {
 		s.link = -1
+		return explain("attach iterator", err)
+	}
+	if s.glance, err = linkIter(s.coll.Programs[tasksProgGlanceTasks], iterFilter{}); err != nil {
+		s.glance = -1
 		return explain("attach iterator", err)
 	}
 	if s.caps.Filter, err = s.probeFilter(); err != nil {
@@ -144,10 +151,10 @@ func (s *Source) Each(without Parts, take func(batch []Task)) error {
 }
 
 // One appends the records of all threads of one process, by its number in our
-// PID namespace. It repeats the walk a few times if the number of records is
+// PID namespace, and leaves some parts out as Each does. It repeats the walk a few times if the number of records is
 // not that of its threads, because the kernel can end a walk early when the
 // thread it stopped at dies. ErrNoProcess: there is none.
-func (s *Source) One(tgid int, dst []Task) ([]Task, error) {
+func (s *Source) One(tgid int, without Parts, dst []Task) ([]Task, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link < 0 {
@@ -156,7 +163,7 @@ func (s *Source) One(tgid int, dst []Task) ([]Task, error) {
 	if tgid <= 0 {
 		return dst, ErrNoProcess
 	}
-	if err := s.setUp(s.cpus > 0, 0); err != nil {
+	if err := s.setUp(s.cpus > 0, without); err != nil {
 		return dst, err
 	}
 	base := len(dst)
@@ -175,6 +182,31 @@ func (s *Source) One(tgid int, dst []Task) ([]Task, error) {
 	}
 	s.shiftStart(dst[base:])
 	return dst, nil
+}
+
+// Leader gives the record of the leader of a process alone. It needs Caps.Filter.
+func (s *Source) Leader(tgid int, without Parts) (Task, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.link < 0:
+		return Task{}, ErrClosed
+	case tgid <= 0:
+		return Task{}, ErrNoProcess
+	}
+	if err := s.setUp(s.cpus > 0, without); err != nil {
+		return Task{}, err
+	}
+	var err error
+	s.one, err = runFiltered(s.prog, iterFilter{tid: uint32(tgid)}, s.buf, s.one[:0])
+	switch {
+	case err != nil:
+		return Task{}, err
+	case len(s.one) == 0:
+		return Task{}, ErrNoProcess
+	}
+	s.shiftStart(s.one)
+	return s.one[0], nil
 }
 
 // walk reads the threads of one process once.
@@ -230,9 +262,11 @@ func (s *Source) shiftStart(tasks []Task) {
 func (s *Source) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link >= 0 {
-		_ = unix.Close(s.link)
-		s.link = -1
+	for _, link := range []*int{&s.link, &s.glance} {
+		if *link >= 0 {
+			_ = unix.Close(*link)
+			*link = -1
+		}
 	}
 	if s.coll != nil {
 		s.coll.Close()

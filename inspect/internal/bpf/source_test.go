@@ -15,7 +15,7 @@ import (
 // TestNumbers: numbers are those of our PID namespace, whichever it is.
 func TestNumbers(t *testing.T) {
 	s := openSource(t)
-	tasks, err := s.One(os.Getpid(), nil)
+	tasks, err := s.One(os.Getpid(), 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestNumbers(t *testing.T) {
 	}
 	h := startHelper(t, "pause")
 	h.line()
-	tasks, err = s.One(h.pid, nil)
+	tasks, err = s.One(h.pid, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestOne(t *testing.T) {
 	h := startHelper(t, "threads", 20)
 	h.line()
 	dst := make([]Task, 1, 64)
-	got, err := s.One(h.pid, dst)
+	got, err := s.One(h.pid, 0, dst)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,14 +149,14 @@ func TestOne(t *testing.T) {
 		}
 	}
 	for _, pid := range []int{0, -1, 1 << 22} {
-		if got, err := s.One(pid, dst); !errors.Is(err, ErrNoProcess) || len(got) != len(dst) {
+		if got, err := s.One(pid, 0, dst); !errors.Is(err, ErrNoProcess) || len(got) != len(dst) {
 			t.Errorf("process %d: %d records, %v", pid, len(got), err)
 		}
 	}
 
 	// The same by way of a kernel without filters.
 	s.caps.Filter = false
-	slow, err := s.One(h.pid, nil)
+	slow, err := s.One(h.pid, 0, nil)
 	if err != nil || len(slow) < 21 {
 		t.Errorf("without a filter: %d records, %v", len(slow), err)
 	}
@@ -177,7 +177,7 @@ func TestOneWhileThreadsComeAndGo(t *testing.T) {
 	complete, tries := 0, 300
 	for range tries {
 		var err error
-		if tasks, err = s.One(h.pid, tasks[:0]); err != nil {
+		if tasks, err = s.One(h.pid, 0, tasks[:0]); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[uint32]bool{}
@@ -209,7 +209,7 @@ func TestExactRSS(t *testing.T) {
 	h := startHelper(t, "pause")
 	h.line()
 	for range 50 {
-		a, err := s.One(h.pid, nil)
+		a, err := s.One(h.pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestExactRSS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := s.One(h.pid, nil)
+		b, err := s.One(h.pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func TestReadySince(t *testing.T) {
 	spin(nil)
 	var longest time.Duration
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && longest < 20*time.Millisecond; {
-		a, err := s.One(victim.pid, nil)
+		a, err := s.One(victim.pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +315,7 @@ func TestSourceIsSafeForManyAndClosed(t *testing.T) {
 				if i%2 == 0 {
 					tasks, err = s.Pass(tasks[:0])
 				} else {
-					tasks, err = s.One(os.Getpid(), tasks[:0])
+					tasks, err = s.One(os.Getpid(), 0, tasks[:0])
 				}
 				if err != nil || len(tasks) == 0 {
 					t.Errorf("%d tasks, %v", len(tasks), err)
@@ -330,7 +330,7 @@ func TestSourceIsSafeForManyAndClosed(t *testing.T) {
 	if _, err := s.Pass(nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("pass after close: %v", err)
 	}
-	if _, err := s.One(1, nil); !errors.Is(err, ErrClosed) {
+	if _, err := s.One(1, 0, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("one after close: %v", err)
 	}
 }

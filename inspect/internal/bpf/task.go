@@ -20,6 +20,7 @@ const (
 	HaveSeq                        // Seq
 	HaveDelays                     // BlkioDelay, itself 0 unless kernel.task_delayacct was 1 at the birth of the task
 	HaveExecID                     // ExecID
+	HaveCgroups                    // Cgroups
 )
 
 // Task is one thread as the kernel holds it. The first 288 bytes are in the
@@ -80,11 +81,15 @@ type Task struct {
 	KernelTGID, KernelTID uint32 // in the initial PID namespace
 	Have                  Have
 	OnCPU                 uint32 // 1: running on a CPU right now
+	// Cgroups is the same number in all tasks that are in the same control group
+	// of every hierarchy, as long as one of them lives. It says nothing else.
+	Cgroups uint64
 }
 
 // Flags of Task.Flags, linux/sched.h.
 const (
 	FlagKernelThread = 0x00200000 // PF_KTHREAD
+	FlagExiting      = 0x00000004 // PF_EXITING
 	FlagIOWorker     = 0x00000010 // PF_IO_WORKER
 	FlagWorkqueue    = 0x00000020 // PF_WQ_WORKER
 )

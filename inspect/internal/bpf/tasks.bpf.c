@@ -20,6 +20,7 @@ enum have {
 	HAVE_SEQ = 1 << 6,        /* seq */
 	HAVE_DELAYS = 1 << 7,     /* blkio_delay */
 	HAVE_EXEC_ID = 1 << 8,    /* exec_id */
+	HAVE_CGROUPS = 1 << 9,    /* cgroups */
 };
 const enum have *have_layout __attribute__((unused));
 
@@ -53,7 +54,19 @@ struct task_rec {
 	u32 pgid, sid;
 	u32 ktgid, ktid;
 	u32 have, on_cpu;
+	u64 cgroups;
 };
+
+/* What a look at a task takes that is dear to nobody: enough to tell that it has
+ * not run since an earlier look, and nothing was done to its place in the tree
+ * or to its priority. Mirrored by Glance in glance.go. */
+struct glance_rec {
+	u32 tgid, tid, ppid, state;
+	s32 prio, static_prio;
+	u32 policy, busy;
+	u64 sum_exec;
+};
+const struct glance_rec *glance_layout __attribute__((unused));
 
 #define MAX_CPUS 1024
 
@@ -72,6 +85,7 @@ enum part {
 	PART_REGS = 1 << 0,
 	PART_IO = 1 << 1,
 	PART_DELAYS = 1 << 2,
+	PART_CGROUPS = 1 << 3,
 };
 const enum part *part_layout __attribute__((unused));
 volatile u32 left_out = 0;
@@ -85,30 +99,53 @@ struct {
 	__type(value, struct task_rec);
 } scratch SEC(".maps");
 
-static __always_inline void fill_ids(struct task_rec *r, struct task_struct *t, struct signal_struct *sig)
+/* The set of control groups that a task is in, in all hierarchies. */
+struct task_struct___cgroups { struct css_set *cgroups; } KERNEL;
+
+/* Our own PID namespace, as the numbers in all records are of it. */
+struct viewer {
+	u32 level;
+	struct pid_namespace *ns;
+};
+
+static __always_inline void find_viewer(struct viewer *v)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
-	u32 level = me->thread_pid->level;
-	struct pid_namespace *ns = NULL;
 	struct upid *u;
 
-	r->ktgid = t->tgid;
-	r->ktid = t->pid;
-	if (level == 0) {
-		r->tgid = t->tgid;
-		r->tid = t->pid;
-		r->ppid = t->real_parent->tgid;
+	v->level = me->thread_pid->level;
+	v->ns = NULL;
+	if (v->level == 0)
+		return;
+	u = &me->thread_pid->numbers[v->level];
+	bpf_core_read(&v->ns, sizeof(v->ns), &u->ns);
+}
+
+/* Numbers of process, thread and parent. */
+static __always_inline void fill_ids(u32 *tgid, u32 *tid, u32 *ppid, struct task_struct *t, struct signal_struct *sig,
+				     struct viewer *v)
+{
+	if (v->level == 0) {
+		*tgid = t->tgid;
+		*tid = t->pid;
+		*ppid = t->real_parent->tgid;
+		return;
+	}
+	*tgid = pid_number(sig->pids[1], v->level, v->ns);
+	*tid = pid_number(t->thread_pid, v->level, v->ns);
+	*ppid = pid_number(t->real_parent->signal->pids[1], v->level, v->ns);
+}
+
+/* Numbers of process group and session. */
+static __always_inline void fill_groups(struct task_rec *r, struct signal_struct *sig, struct viewer *v)
+{
+	if (v->level == 0) {
 		r->pgid = sig->pids[2]->numbers[0].nr;
 		r->sid = sig->pids[3]->numbers[0].nr;
 		return;
 	}
-	u = &me->thread_pid->numbers[level];
-	bpf_core_read(&ns, sizeof(ns), &u->ns);
-	r->tgid = pid_number(sig->pids[1], level, ns);
-	r->tid = pid_number(t->thread_pid, level, ns);
-	r->ppid = pid_number(t->real_parent->signal->pids[1], level, ns);
-	r->pgid = pid_number(sig->pids[2], level, ns);
-	r->sid = pid_number(sig->pids[3], level, ns);
+	r->pgid = pid_number(sig->pids[2], v->level, v->ns);
+	r->sid = pid_number(sig->pids[3], v->level, v->ns);
 }
 
 static __always_inline void fill_sched(struct task_rec *r, struct task_struct *t)
@@ -279,6 +316,7 @@ int dump_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct signal_struct *sig;
+	struct viewer viewer;
 	struct task_rec *r;
 	u32 zero = 0;
 
@@ -291,9 +329,13 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	if (!r)
 		return 0;
 	__builtin_memset(r, 0, sizeof(*r));
-	fill_ids(r, t, sig);
+	find_viewer(&viewer);
+	fill_ids(&r->tgid, &r->tid, &r->ppid, t, sig, &viewer);
 	if (!r->tid || !r->tgid)
 		return 0;
+	r->ktgid = t->tgid;
+	r->ktid = t->pid;
+	fill_groups(r, sig, &viewer);
 	fill_sched(r, t);
 	fill_signal(r, sig);
 	fill_io(r, t);
@@ -310,7 +352,39 @@ int dump_tasks(struct bpf_iter__task *ctx)
 		r->blkio_delay = t->delays->blkio_delay;
 		r->have |= HAVE_DELAYS;
 	}
+	if (bpf_core_field_exists(((struct task_struct___cgroups *)t)->cgroups) && !(left_out & PART_CGROUPS)) {
+		r->cgroups = (u64)((struct task_struct___cgroups *)t)->cgroups;
+		r->have |= HAVE_CGROUPS;
+	}
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), t->comm);
 	bpf_seq_write(ctx->meta->seq, r, sizeof(*r));
+	return 0;
+}
+
+SEC("iter/task")
+int glance_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct signal_struct *sig;
+	struct viewer viewer;
+	struct glance_rec r = {};
+
+	if (!t)
+		return 0;
+	sig = t->signal;
+	if (!sig) /* already reaped */
+		return 0;
+	find_viewer(&viewer);
+	fill_ids(&r.tgid, &r.tid, &r.ppid, t, sig, &viewer);
+	if (!r.tid || !r.tgid)
+		return 0;
+	r.state = task_state(t) | t->exit_state;
+	r.prio = t->prio;
+	r.static_prio = t->static_prio;
+	r.policy = t->policy;
+	/* On a CPU, or waiting for one. */
+	r.busy = t->on_cpu || !r.state;
+	r.sum_exec = t->se.sum_exec_runtime;
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -16,14 +16,16 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	tasksMapScratch    = "scratch"
-	tasksProgDumpTasks = "dump_tasks"
-	tasksVarExactRss   = "exact_rss"
-	tasksVarHaveLayout = "have_layout"
-	tasksVarLeftOut    = "left_out"
-	tasksVarNcpu       = "ncpu"
-	tasksVarPartLayout = "part_layout"
-	tasksVarPercpuOff  = "percpu_off"
+	tasksMapScratch      = "scratch"
+	tasksProgDumpTasks   = "dump_tasks"
+	tasksProgGlanceTasks = "glance_tasks"
+	tasksVarExactRss     = "exact_rss"
+	tasksVarGlanceLayout = "glance_layout"
+	tasksVarHaveLayout   = "have_layout"
+	tasksVarLeftOut      = "left_out"
+	tasksVarNcpu         = "ncpu"
+	tasksVarPartLayout   = "part_layout"
+	tasksVarPercpuOff    = "percpu_off"
 )
 
 // loadTasks returns the embedded CollectionSpec for tasks.
@@ -68,7 +70,8 @@ type tasksSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tasksProgramSpecs struct {
-	DumpTasks *ebpf.ProgramSpec `ebpf:"dump_tasks"`
+	DumpTasks   *ebpf.ProgramSpec `ebpf:"dump_tasks"`
+	GlanceTasks *ebpf.ProgramSpec `ebpf:"glance_tasks"`
 }
 
 // tasksMapSpecs contains maps before they are loaded into the kernel.
@@ -82,12 +85,13 @@ type tasksMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tasksVariableSpecs struct {
-	ExactRss   *ebpf.VariableSpec `ebpf:"exact_rss"`
-	HaveLayout *ebpf.VariableSpec `ebpf:"have_layout"`
-	LeftOut    *ebpf.VariableSpec `ebpf:"left_out"`
-	Ncpu       *ebpf.VariableSpec `ebpf:"ncpu"`
-	PartLayout *ebpf.VariableSpec `ebpf:"part_layout"`
-	PercpuOff  *ebpf.VariableSpec `ebpf:"percpu_off"`
+	ExactRss     *ebpf.VariableSpec `ebpf:"exact_rss"`
+	GlanceLayout *ebpf.VariableSpec `ebpf:"glance_layout"`
+	HaveLayout   *ebpf.VariableSpec `ebpf:"have_layout"`
+	LeftOut      *ebpf.VariableSpec `ebpf:"left_out"`
+	Ncpu         *ebpf.VariableSpec `ebpf:"ncpu"`
+	PartLayout   *ebpf.VariableSpec `ebpf:"part_layout"`
+	PercpuOff    *ebpf.VariableSpec `ebpf:"percpu_off"`
 }
 
 // tasksObjects contains all objects after they have been loaded into the kernel.
@@ -123,24 +127,27 @@ func (m *tasksMaps) Close() error {
 //
 // It can be passed to loadTasksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tasksVariables struct {
-	ExactRss   *ebpf.Variable `ebpf:"exact_rss"`
-	HaveLayout *ebpf.Variable `ebpf:"have_layout"`
-	LeftOut    *ebpf.Variable `ebpf:"left_out"`
-	Ncpu       *ebpf.Variable `ebpf:"ncpu"`
-	PartLayout *ebpf.Variable `ebpf:"part_layout"`
-	PercpuOff  *ebpf.Variable `ebpf:"percpu_off"`
+	ExactRss     *ebpf.Variable `ebpf:"exact_rss"`
+	GlanceLayout *ebpf.Variable `ebpf:"glance_layout"`
+	HaveLayout   *ebpf.Variable `ebpf:"have_layout"`
+	LeftOut      *ebpf.Variable `ebpf:"left_out"`
+	Ncpu         *ebpf.Variable `ebpf:"ncpu"`
+	PartLayout   *ebpf.Variable `ebpf:"part_layout"`
+	PercpuOff    *ebpf.Variable `ebpf:"percpu_off"`
 }
 
 // tasksPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadTasksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tasksPrograms struct {
-	DumpTasks *ebpf.Program `ebpf:"dump_tasks"`
+	DumpTasks   *ebpf.Program `ebpf:"dump_tasks"`
+	GlanceTasks *ebpf.Program `ebpf:"glance_tasks"`
 }
 
 func (p *tasksPrograms) Close() error {
 	return _TasksClose(
 		p.DumpTasks,
+		p.GlanceTasks,
 	)
 }
 

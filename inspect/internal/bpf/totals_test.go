@@ -39,7 +39,7 @@ func TestTotalsOfExited(t *testing.T) {
 	if int(got.TGID) != h.pid || got.Threads == 0 || got.ExecNS == 0 || !got.Settled {
 		t.Errorf("%+v", got)
 	}
-	one, err := s.One(h.pid, nil)
+	one, err := s.One(h.pid, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestTotalsOfExited(t *testing.T) {
 func settledSum(t *testing.T, s *Source, pid int) ProcessTotals {
 	t.Helper()
 	for range 1000 {
-		tasks, err := s.One(pid, nil)
+		tasks, err := s.One(pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestTotalsNeverGoBack(t *testing.T) {
 		default:
 			exact = got
 		}
-		if tasks, err = s.One(h.pid, tasks[:0]); err != nil {
+		if tasks, err = s.One(h.pid, 0, tasks[:0]); err != nil {
 			t.Fatal(err)
 		}
 		var sum Sum

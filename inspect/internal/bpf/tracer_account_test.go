@@ -147,7 +147,7 @@ func off(v, lo, hi uint64) float64 {
 // thread that is queued now included.
 func booked(t *testing.T, s *Source, pid int) map[uint64]kernelCounts {
 	t.Helper()
-	tasks, err := s.One(pid, nil)
+	tasks, err := s.One(pid, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

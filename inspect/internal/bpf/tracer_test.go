@@ -388,7 +388,7 @@ func TestMigrations(t *testing.T) {
 	h := startHelper(t, "hop", 40)
 	tid := h.numbers()[0]
 	moves := func() uint64 {
-		tasks, err := s.One(h.pid, nil)
+		tasks, err := s.One(h.pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
