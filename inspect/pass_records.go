@@ -26,9 +26,9 @@ func (r *Reader) readRecords(q Request, ps *pass) error {
 		err = r.readSomeRecords(x, q.Only, ps)
 		x.end = r.now()
 	case !r.src.tasks.Caps().Filter: // one process costs as much as all
-		err = r.readAllRecords(x, q, ps)
+		err = r.readAllRecords(x, ps)
 	default:
-		err = r.readMovedRecords(x, q, ps)
+		err = r.readMovedRecords(x, ps)
 	}
 	if err != nil {
 		return err
@@ -38,13 +38,13 @@ func (r *Reader) readRecords(q Request, ps *pass) error {
 	return nil
 }
 
-func (r *Reader) readAllRecords(x *records, q Request, ps *pass) error {
+func (r *Reader) readAllRecords(x *records, ps *pass) error {
 	if n, ok := r.taskCount(); ok && len(ps.prev) == 0 {
 		x.tasks = make([]bpf.Task, 0, n+n/8) // growing would copy it again and again
 	}
 	x.count = 0
 	x.begin = r.now()
-	err := r.src.tasks.Each(leftOut(q), func(batch []bpf.Task) {
+	err := r.src.tasks.Each(ps.without, func(batch []bpf.Task) {
 		for i := range batch {
 			x.add(&batch[i], ps)
 		}
@@ -58,8 +58,8 @@ func (r *Reader) readAllRecords(x *records, q Request, ps *pass) error {
 const oneCost = 4
 
 // readMovedRecords looks at all tasks and then reads those processes that do not
-// rest, one by one unless there are many.
-func (r *Reader) readMovedRecords(x *records, q Request, ps *pass) error {
+// rest: one by one, or with all others if they are many, and every so many passes.
+func (r *Reader) readMovedRecords(x *records, ps *pass) error {
 	x.begin = r.now()
 	err := r.src.tasks.Glances(func(batch []bpf.Glance) {
 		for i := range batch {
@@ -75,14 +75,14 @@ func (r *Reader) readMovedRecords(x *records, q Request, ps *pass) error {
 	x.moved = x.moved[:0]
 	for i := range x.glances {
 		g := &x.glances[i]
-		if !r.atRest(q, ps, g, x.before(ps, g.pid)) {
+		if !r.atRest(ps, g, x.before(ps, g.pid)) {
 			x.moved = append(x.moved, int32(i))
 			cost += int(g.n) + oneCost
 		}
 	}
 	x.cursor = 0
-	if cost > x.count/2 {
-		return r.readAllRecords(x, q, ps)
+	if cost > x.count/2 || ps.round%fullRounds == 0 {
+		return r.readAllRecords(x, ps)
 	}
 	k, count := 0, x.count
 	for i := range x.glances {
@@ -92,7 +92,7 @@ func (r *Reader) readMovedRecords(x *records, q Request, ps *pass) error {
 			continue
 		}
 		k++
-		if err := r.readOneRecord(x, g.pid, leftOut(q), ps); err != nil {
+		if err := r.readOneRecord(x, g.pid, ps); err != nil {
 			return err
 		}
 	}
@@ -101,17 +101,16 @@ func (r *Reader) readMovedRecords(x *records, q Request, ps *pass) error {
 }
 
 // atRest reports whether the records of a process would be those of the pass
-// before: no thread of it has run since. Of what is on screen, and of every
-// process every so many passes, the record of the leader must be the same too:
-// memory can be taken away from outside.
-func (r *Reader) atRest(q Request, ps *pass, g *glance, e *entry) bool {
+// before: no thread of it has run since. Of what is on screen the record of the
+// leader must be the same too: memory can be taken away from outside.
+func (r *Reader) atRest(ps *pass, g *glance, e *entry) bool {
 	if g.busy || e == nil || !e.bpf || e.sums[slotGlance] != g.sum || !ps.needsNoFile(g.pid, e) || ps.wantOf(g.pid)&WantIO != 0 {
 		return false
 	}
-	if (g.pid+ps.round)%onceRounds != 0 && !contains(ps.visible, g.pid) {
+	if !contains(ps.visible, g.pid) {
 		return true
 	}
-	leader, err := r.src.tasks.Leader(g.pid, leftOut(q))
+	leader, err := r.src.tasks.Leader(g.pid, ps.without)
 	return err == nil && leader.Fingerprint(ps.seed) == e.sums[slotLeader]
 }
 
@@ -125,15 +124,15 @@ func leftOut(q Request) bpf.Parts {
 	if want&WantIO == 0 {
 		without |= bpf.PartIO
 	}
-	if want&WantThreads == 0 && len(q.ThreadsOf) == 0 && q.Focus == 0 {
-		without |= bpf.PartRegs
+	if q.Want&WantThreads == 0 && q.Focus == 0 {
+		without |= bpf.PartRegs // threads of rows do not show them
 	}
 	return without
 }
 
 func (r *Reader) readSomeRecords(x *records, pids []int, ps *pass) error {
 	for _, pid := range slices.Compact(slices.Sorted(slices.Values(pids))) {
-		if err := r.readOneRecord(x, pid, 0, ps); err != nil {
+		if err := r.readOneRecord(x, pid, ps); err != nil {
 			return err
 		}
 	}
@@ -141,10 +140,10 @@ func (r *Reader) readSomeRecords(x *records, pids []int, ps *pass) error {
 }
 
 // readOneRecord reads one process on its own.
-func (r *Reader) readOneRecord(x *records, pid int, without bpf.Parts, ps *pass) error {
+func (r *Reader) readOneRecord(x *records, pid int, ps *pass) error {
 	s := &r.src
 	var err error
-	s.some, err = s.tasks.One(pid, without, s.some[:0])
+	s.some, err = s.tasks.One(pid, ps.without, s.some[:0])
 	if err != nil && !errors.Is(err, bpf.ErrNoProcess) {
 		return err
 	}

@@ -176,13 +176,28 @@ func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
 	if err != nil {
 		return fmt.Errorf("inspect: list processes: %w", err)
 	}
+	if r.hurried(q, len(pids)) {
+		q.Want &= hurryWant
+		s.Want = q.Want
+	}
 	ps := r.newPass(q, pids)
+	ps.noneWaits = s.noneWaits()
 	results, err := r.scan(ctx, pids, ps)
 	if err != nil {
 		return err
 	}
 	r.collect(s, ps, pids, results)
 	return nil
+}
+
+// hurryWant is what the first of many passes through /proc reads of a crowd: what
+// a row cannot do without. The next pass follows at once.
+const hurryWant = WantHost | WantCPUClock
+
+// hurried reports whether a pass of so many processes is one that somebody who has
+// seen nothing yet waits for, and that reading them in full would hold up.
+func (r *Reader) hurried(q Request, n int) bool {
+	return r.src.background && len(r.prev) == 0 && q.Only == nil && n >= loadCost
 }
 
 func (r *Reader) scan(ctx context.Context, pids []int, ps *pass) ([]*found, error) {
@@ -235,7 +250,7 @@ func (r *Reader) newPass(q Request, pids []int) *pass {
 // newRecordPass prepares a pass over records.
 func (r *Reader) newRecordPass(q Request) *pass {
 	ps := r.newPass(q, nil)
-	ps.cgroups = new(cgroupPaths)
+	ps.cgroups, ps.without = new(cgroupPaths), leftOut(q)
 	if ps.recs = &r.src.recs; r.src.exact != nil {
 		ps.exact = r.src.exact
 	}

@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -140,6 +141,9 @@ func (s *Sampler) loop(ctx context.Context) error {
 		case err == nil:
 			snap.Skipped = skipped
 			base = s.publish(snap, base, interval)
+			if snap.Want != req.Want { // the rest of a first pass
+				signal(s.now)
+			}
 		case s.Latest() == nil:
 			return err
 		}
@@ -177,23 +181,22 @@ func nextTick(due, now time.Time, interval time.Duration) (next time.Time, skipp
 func (q Request) needsMore(old Request) bool {
 	return q.Want&^old.Want != 0 || q.Detail&^old.Detail != 0 ||
 		q.Focus != 0 && (q.Focus != old.Focus || q.FocusWant&^(old.Want|old.FocusWant) != 0) ||
-		exceeds(q.ThreadsOf, old.ThreadsOf) || exceeds(q.RollupOf, old.RollupOf) ||
-		old.Only != nil && (q.Only == nil || exceeds(q.Only, old.Only))
+		manyNew(q.ThreadsOf, old.ThreadsOf) || manyNew(q.RollupOf, old.RollupOf) ||
+		old.Only != nil && (q.Only == nil || added(q.Only, old.Only) > 0)
 }
 
-// exceeds reports whether a has an element that b lacks.
-func exceeds(a, b []int) bool {
+// manyNew reports whether so much of a is not in b that the screen shows something
+// else. The few that are born on it can wait for the next pass: otherwise there
+// would be one more pass per pass wherever programs come and go.
+func manyNew(a, b []int) bool { return 4*added(a, b) > len(a) }
+
+// added counts the elements of a that b lacks.
+func added(a, b []int) int {
+	n := 0
 	for _, x := range a {
-		found := false
-		for _, y := range b {
-			if x == y {
-				found = true
-				break
-			}
-		}
-		if !found {
-			return true
+		if !slices.Contains(b, x) {
+			n++
 		}
 	}
-	return false
+	return n
 }

@@ -20,7 +20,9 @@ type Snapshot struct {
 	// Notice is something the user should be told once: that the source failed
 	// and another one took over. Mostly empty.
 	Notice string
-	Want   Want // what was asked for, of every process
+	// Want is what was read of every process. It is less than what was asked for
+	// in the first pass over very many.
+	Want Want
 	// Focus is the process of which FocusWant was asked for too, 0 for none.
 	Focus     int
 	FocusWant Want
@@ -48,6 +50,13 @@ func (s *Snapshot) wantOf(pid int) Want {
 		return s.Want | s.FocusWant
 	}
 	return s.Want
+}
+
+// noneWaits: no task on the machine waits for a CPU, as far as is known; at most
+// one per CPU is able to run.
+func (s *Snapshot) noneWaits() bool {
+	running, ok := s.Host.RunningTasks.Get()
+	return ok && s.Host.CPUs > 0 && running <= uint64(s.Host.CPUs)
 }
 
 // Cost is taskscope's own price of one pass.
@@ -207,7 +216,7 @@ type Thread struct {
 	NSTIDs                             []int
 	IOWorker                           bool          // io_uring worker: PF_IO_WORKER
 	Wait                               Wait          // read only for the process in focus
-	SP, PC                             Known[uint64] // last two words of syscall, for the focus only; always with source bpf
+	SP, PC                             Known[uint64] // last two words of syscall, for the focus only; with source bpf wherever all threads are read
 	// WaitingNS is for how long it has been ready and waiting for a CPU at the
 	// moment, 0 when it is not; ReadyNS does not contain it yet. Source bpf only.
 	WaitingNS  Known[uint64]

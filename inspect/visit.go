@@ -77,8 +77,10 @@ type pass struct {
 	ended     []int      // sorted PIDs of processes that have exited: their children get another parent
 	held      *proc.Held // for files of visible processes
 	recs      *records   // nil: everything comes from /proc
+	without   bpf.Parts  // what the records do not have
 	cgroups   *cgroupPaths
 	exact     exactTotals // for processes whose threads exit during the pass, may be nil
+	noneWaits bool        // no task on the machine waits for a CPU
 	only      bool        // PIDs were given, and may be TIDs
 	prev      []*entry
 	prevPIDs  []int

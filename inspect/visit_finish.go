@@ -73,7 +73,16 @@ func (e *entry) seen(glance uint64) *entry {
 // dirty: the process has run since its command line was read.
 func (v *visit) dirty() bool {
 	read := v.want&WantCmdline != 0 && v.onceDue(slotCmdline, WantCmdline)
-	return !read && (v.moved || v.before != nil && v.before.dirty)
+	return !read && (v.ran() || v.before != nil && v.before.dirty)
+}
+
+// ran: the process has run since the last pass, whatever was read of it then.
+func (v *visit) ran() bool {
+	b := v.before
+	if b == nil || v.sums[slotClock] == 0 || b.sums[slotClock] == 0 {
+		return v.moved
+	}
+	return v.sums[slotClock] != b.sums[slotClock]
 }
 
 // grown: threads were born and have died since the last pass without having been

@@ -38,6 +38,9 @@ func (v *visit) takeRecords(g *group) {
 		v.takeStatus()
 		v.takeThreads(g)
 		v.settle(g)
+		v.sums[slotClock] = v.clock
+	} else {
+		v.sums[slotClock] = v.old.sums[slotClock]
 	}
 	v.chooseFiles()
 }

@@ -54,7 +54,7 @@ func (v *visit) threadOf(t *bpf.Task, old *Thread) Thread {
 	} else {
 		th.WaitingNS = Unknown[uint64](NotSupported)
 	}
-	th.SP, th.PC = userRegisters(t)
+	th.SP, th.PC = v.userRegisters(t)
 	var was Thread
 	if old != nil {
 		was = *old
@@ -90,7 +90,7 @@ func risingTicks(before Known[uint64], ns uint64) Known[uint64] {
 
 // userRegisters are where the thread was in user space when it last entered the
 // kernel.
-func userRegisters(t *bpf.Task) (sp, pc Known[uint64]) {
+func (v *visit) userRegisters(t *bpf.Task) (sp, pc Known[uint64]) {
 	switch {
 	case t.Have&bpf.HaveRegs != 0 && t.UserSP|t.UserIP != 0:
 		return Know(t.UserSP), Know(t.UserIP)
@@ -98,6 +98,8 @@ func userRegisters(t *bpf.Task) (sp, pc Known[uint64]) {
 		return Unknown[uint64](KernelThread), Unknown[uint64](KernelThread)
 	case t.StateLetter() == 'Z' || t.StateLetter() == 'X':
 		return Unknown[uint64](Zombie), Unknown[uint64](Zombie)
+	case v.ps.without&bpf.PartRegs != 0:
+		return Unknown[uint64](NotRead), Unknown[uint64](NotRead)
 	}
 	return Unknown[uint64](NotSupported), Unknown[uint64](NotSupported)
 }

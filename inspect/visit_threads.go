@@ -17,6 +17,10 @@ func (v *visit) readThreads() {
 	if v.threadCount() <= 1 && !v.hadThreads() {
 		return
 	}
+	if v.threadsRest() {
+		v.listed, v.threads = OK, len(v.old.threads)
+		return
+	}
 	var err error
 	v.tids, err = v.r.TIDs(v.tids[:0], v.pid)
 	if err != nil {
@@ -52,6 +56,20 @@ func (v *visit) readThreads() {
 	if len(v.list) == 0 {
 		v.listed = Gone
 	}
+}
+
+// threadsRest reports whether the threads need not be read, although the process
+// is: none of them has run, as the CPU clock of the process tells, and none can
+// have become ready to run without having got a CPU yet, which the clock does not
+// tell. What others do to threads is looked at every so many passes, and always of
+// the process in focus.
+func (v *visit) threadsRest() bool {
+	e := v.old
+	if e == nil || !v.ps.live || !v.ps.noneWaits || v.pid == v.ps.focus || (v.pid+v.ps.round)%fullRounds == 0 || v.zombieLeader() {
+		return false
+	}
+	return v.sums[slotClock] != 0 && v.sums[slotClock] == e.sums[slotClock] && len(v.stuck) == 0 && len(e.p.StuckFiles) == 0 &&
+		len(e.threads) > 1 && len(e.threads) == v.threadCount() && e.p.ThreadsWhy == OK && e.p.State != 'R'
 }
 
 // hadThreads: the process has used more CPU time than its only thread, so
