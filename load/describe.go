@@ -18,6 +18,8 @@ type Description struct {
 	// Promises and Budget are those of the default parameters.
 	Promises []string `json:"promises"`
 	Budget   Budget   `json:"budget"`
+	// IfKilled is what happens when somebody kills a worker.
+	IfKilled string `json:"if_killed"`
 }
 
 // ParamDescription is one parameter as JSON.
@@ -41,6 +43,7 @@ func (s *Scenario) Describe(args ...string) (*Description, error) {
 	d := &Description{
 		Name: s.Name, Title: s.Title, Teaches: s.Teaches,
 		Needs: append([]string{}, s.Needs...), Promises: plan.Words(), Budget: plan.Budget,
+		IfKilled: plan.IfKilled(len(plan.Processes) - 1),
 	}
 	for _, alias := range s.Aliases {
 		d.Aliases = append(d.Aliases, strings.Join(append([]string{alias.Name}, alias.Args...), " "))

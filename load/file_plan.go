@@ -27,6 +27,8 @@ type filePlan struct {
 	wanted  map[string]int
 	order   map[string][]string // lock → locks taken while it was held
 	ends    bool                // some process ends by plan
+	forked  int                 // processes that phases make
+	forkers int                 // threads that make any
 	tasks   int
 	ops     int
 }
@@ -196,20 +198,30 @@ func (f *filePlan) thread(path, name string, t *fileThread, process int, leader 
 	return plan
 }
 
-// checkExit makes a process whose main thread exits one that ends by plan.
+// checkExit makes a process whose main thread exits or crashes one that ends by
+// plan.
 func (f *filePlan) checkExit(path string, index int, q *fileProcess) {
 	ops := f.p.Processes[index].Threads[0].Ops
-	if len(ops) == 0 || ops[len(ops)-1].Kind != OpExit {
+	if len(ops) == 0 {
+		return
+	}
+	how, end := "exit", &End{Reaped: true}
+	switch last := ops[len(ops)-1]; last.Kind {
+	case OpExit:
+		end.Code = int(last.A)
+	case OpCrash:
+		how, end.Signal = "crash", signalFault
+	default:
 		return
 	}
 	switch {
 	case len(q.Thread) > 0:
-		f.complain(path, "a process that ends by exit has no [[process.thread]]: they would end with it")
+		f.complain(path, "a process that ends by %s has no [[process.thread]]: they would end with it", how)
 	case f.p.Processes[index].Parent != 0:
-		f.complain(path, "a process that ends by exit must be a child of the root, which waits for it")
+		f.complain(path, "a process that ends by %s must be a child of the root, which waits for it", how)
 	}
 	f.ends = true
-	f.p.Processes[index].End = &End{Code: int(ops[len(ops)-1].A), Reaped: true}
+	f.p.Processes[index].End = end
 }
 
 // object finds or makes the lock or pipe of a name.
@@ -238,7 +250,7 @@ func (f *filePlan) checkShared() {
 	}
 	for i := range f.p.Processes {
 		if parent := f.p.Processes[i].Parent; parent >= 0 && f.p.Processes[parent].End != nil {
-			f.complain("", "process %q ends by exit, so it cannot be the parent of %q", f.p.Processes[parent].Role, f.p.Processes[i].Role)
+			f.complain("", "process %q ends by exit or crash, so it cannot be the parent of %q", f.p.Processes[parent].Role, f.p.Processes[i].Role)
 		}
 	}
 }
@@ -301,6 +313,7 @@ type phaseReader struct {
 	held     []string
 	maps     int
 	ended    bool
+	forks    bool
 	takes    time.Duration // at the least
 }
 
@@ -309,7 +322,7 @@ func (o *phaseReader) round(phases []filePhase, loop int) {
 	for i := range phases {
 		path := fmt.Sprintf("%s.phases[%d]", o.path, i)
 		if o.ended {
-			o.complain(path, "nothing comes after exit")
+			o.complain(path, "nothing comes after exit or crash")
 			return
 		}
 		o.phase(path, &phases[i], loop)
@@ -372,14 +385,47 @@ func (o *phaseReader) phase(path string, f *filePhase, loop int) {
 		o.add(Op{Kind: OpStack, A: n})
 	case "yield":
 		o.add(Op{Kind: OpYield, A: uint64(o.times(at, f.Yield, 1_000_000))})
+	case "fork":
+		o.fork(at, f.Fork)
 	case "exit":
-		o.exit(at, *f.Exit)
+		if *f.Exit < 0 || *f.Exit > 255 {
+			o.complain(at, "%d is not an exit status from 0 to 255", *f.Exit)
+		}
+		o.end(at, Op{Kind: OpExit, A: uint64(*f.Exit)})
+	case "crash":
+		if !*f.Crash {
+			o.complain(at, "leave the phase out instead")
+		}
+		o.end(at, Op{Kind: OpCrash})
 	}
 }
 
+// maxFileForks bounds the processes that the phases of a file make: they come
+// and go one after the other, for each thread that makes them.
+const maxFileForks = 10_000
+
+func (o *phaseReader) fork(path string, count *int) {
+	n := o.times(path, count, maxFileForks)
+	if o.forked += n; o.forked > maxFileForks {
+		o.complain(path, "that makes more than %d processes in all", maxFileForks)
+	}
+	if !o.forks {
+		o.forks = true
+		o.forkers++
+	}
+	o.takes += time.Duration(n) * forkCost
+	o.add(Op{Kind: OpSpawn, A: uint64(n), B: 1, C: fileForkSlot})
+}
+
+// forkCost is about what it takes to make a process and to wait for its end.
+const forkCost = 500 * time.Microsecond
+
 // maxFileMaps are the areas of a thread whose addresses it can report: slot 0
-// is not used.
-const maxFileMaps = 15
+// is not used, and the last three are for the times of forks.
+const (
+	maxFileMaps  = 12
+	fileForkSlot = 13
+)
 
 // only gives the one key of a phase, "" after a complaint.
 func (o *phaseReader) only(path string, f *filePhase) string {
@@ -400,7 +446,9 @@ func (o *phaseReader) only(path string, f *filePhase) string {
 		{"heap", f.Heap != nil},
 		{"stack", f.Stack != nil},
 		{"yield", f.Yield != nil},
+		{"fork", f.Fork != nil},
 		{"exit", f.Exit != nil},
+		{"crash", f.Crash != nil},
 	} {
 		if k.given {
 			keys = append(keys, k.name)
@@ -451,17 +499,16 @@ func (o *phaseReader) unlock(path, name string) {
 	o.add(Op{Kind: OpGive, Object: o.object(ObjectLock, name)})
 }
 
-func (o *phaseReader) exit(path string, code int) {
+// end adds the operation that ends the process.
+func (o *phaseReader) end(path string, how Op) {
 	switch {
 	case !o.leader:
 		o.complain(path, "only the main thread of a [[process]] ends its process")
 	case o.repeated:
-		o.complain(path, "a process ends once: no loops beside exit")
-	case code < 0 || code > 255:
-		o.complain(path, "%d is not an exit status from 0 to 255", code)
+		o.complain(path, "a process ends once: no loops beside exit or crash")
 	case len(o.held) > 0:
 		o.complain(path, "lock %q is held", o.held[0])
 	}
 	o.ended = true
-	o.add(Op{Kind: OpExit, A: uint64(code)})
+	o.add(how)
 }

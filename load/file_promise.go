@@ -12,6 +12,7 @@ type threadSum struct {
 	bytes, mapped  uint64
 	pages, calls   float64
 	messages, ends bool
+	forks          bool
 }
 
 func sumUp(t *ThreadPlan) threadSum {
@@ -37,7 +38,10 @@ func sumUp(t *ThreadPlan) threadSum {
 			s.messages, s.other = true, true
 		case OpYield:
 			s.calls += float64(o.A)
-		case OpExit:
+		case OpSpawn: // what is copied when both write is a matter of moments
+			s.calls += 2 * float64(o.A)
+			s.forks, s.other = true, true
+		case OpExit, OpCrash:
 			s.ends = true
 		}
 	}
@@ -54,7 +58,7 @@ const (
 // promises derives what is promised from what the threads do.
 func (f *filePlan) promises() {
 	p := f.p
-	if f.ends {
+	if f.ends || f.forked > 0 {
 		p.switches(Identity, "the kernel tells the worker itself the same number, before the final park", func(site) Formula {
 			return Formula{}.Plus(1, "voluntary_switches")
 		})
@@ -85,6 +89,12 @@ func (f *filePlan) promises() {
 	if takes > 0 {
 		f.lockPromises(takes)
 	}
+	if f.forked > 0 {
+		p.forks(f.forked)
+		p.Budget.Tasks += f.forkers // one at a time each
+		p.Budget.MemoryBytes += uint64(f.forkers) * processBytes
+		p.remains()
+	}
 	p.Budget.CPUs = span.Seconds() / max(p.Duration.Seconds(), 1e-3)
 }
 
@@ -108,7 +118,7 @@ func (f *filePlan) threadPromises(s site, sum *threadSum) {
 		most := float64(sum.run) + sum.calls*float64(callCost) + sum.pages*float64(pageCost)
 		at("run_ns", false, most, &cpu, "beside what its phases say, it only makes system calls and touches pages")
 	}
-	if sum.bytes > 0 && !sum.messages {
+	if sum.bytes > 0 && !sum.messages && !sum.forks {
 		p.memFaults(s)
 	}
 }

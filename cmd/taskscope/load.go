@@ -112,7 +112,8 @@ func (a *app) describeText(d *load.Description) {
 	for _, p := range d.Promises {
 		fmt.Fprintln(a.stdout, "  "+a.clean(p))
 	}
-	fmt.Fprintf(a.stdout, "\nUses at most %d tasks, %s of memory and %.2g CPUs.\n",
+	fmt.Fprintf(a.stdout, "\nIf a worker is killed, %s.\n", d.IfKilled)
+	fmt.Fprintf(a.stdout, "Uses at most %d tasks, %s of memory and %.2g CPUs.\n",
 		d.Budget.Tasks, load.FormatValue(load.ParamBytes, float64(d.Budget.MemoryBytes)), d.Budget.CPUs)
 }
 

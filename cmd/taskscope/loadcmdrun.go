@@ -31,8 +31,19 @@ of the root process, [[process]] tables processes below it, each with
 [[process.thread]] tables of its own. Keys: name, count, cpus, policy, priority,
 nice, loops, and phases = [{run = "5ms"}, {sleep = "10ms"}, …]; a process also
 parent and session. Phases: run, sleep, timer, hold, lock, unlock, send, receive
-(with count), map, heap, stack, yield, exit. What is promised of it follows from
-them.`,
+(with count), map, heap, stack, yield, fork, exit, crash. What is promised of it
+follows from them.
+
+	name = "mine"
+	seconds = "2s"
+	[[thread]]
+	name = "reader"
+	count = 2
+	loops = 50
+	phases = [{run = "2ms"}, {lock = "table"}, {run = "1ms"}, {unlock = "table"}, {timer = "20ms"}]
+	[[process]]
+	name = "brittle"
+	phases = [{map = "1MiB"}, {fork = 3}, {sleep = "500ms"}, {crash = true}]`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(a); err != nil {
 				return err

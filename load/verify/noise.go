@@ -22,6 +22,7 @@ type NoisyTask struct {
 	PID        int     `json:"pid"`
 	Comm       string  `json:"comm"`
 	CPUPercent float64 `json:"cpu_percent"`
+	CPULast    *int    `json:"cpu_last"` // the CPU it ran on last; nil: not known
 }
 
 // Noise is the CPU others used during the measured phase, of one CPU: all
@@ -123,7 +124,11 @@ func millis(ns float64) string { return fmt.Sprintf("%.3g ms", ns/1e6) }
 func (g *gate) names() string {
 	var names []string
 	for _, t := range g.Tasks[:min(3, len(g.Tasks))] {
-		names = append(names, fmt.Sprintf("%s (pid %d, %.0f %%)", t.Comm, t.PID, t.CPUPercent))
+		on := ""
+		if t.CPULast != nil {
+			on = fmt.Sprintf(" on CPU %d", *t.CPULast)
+		}
+		names = append(names, fmt.Sprintf("%s (pid %d, %.0f %%%s)", t.Comm, t.PID, t.CPUPercent, on))
 	}
 	if len(names) == 0 {
 		return ": interrupts, the hypervisor, or tasks that came and went"
@@ -159,7 +164,11 @@ func measureNoise(j *judge) gate {
 			own += used
 		}
 		if used >= 0.5 {
-			n.Tasks = append(n.Tasks, NoisyTask{PID: p.ID.PID, Comm: p.Comm, CPUPercent: used})
+			noisy := NoisyTask{PID: p.ID.PID, Comm: p.Comm, CPUPercent: used}
+			if cpu, ok := p.CPULast.Get(); ok {
+				noisy.CPULast = &cpu
+			}
+			n.Tasks = append(n.Tasks, noisy)
 		}
 	}
 	slices.SortFunc(n.Tasks, func(a, b NoisyTask) int {

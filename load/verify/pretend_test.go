@@ -236,7 +236,7 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 // host adds the rest of the machine to a snapshot: somebody who is busy.
 func host(s *inspect.Snapshot, busy float64) *inspect.Snapshot {
 	used := uint64(busy / 100 * float64(s.MonoNS))
-	other := &inspect.Process{ID: inspect.ID{PID: otherPID, Start: 5}, Comm: "busybody", PPID: inspect.Know(1), CPUTimeNS: inspect.Know(used)}
+	other := &inspect.Process{ID: inspect.ID{PID: otherPID, Start: 5}, Comm: "busybody", PPID: inspect.Know(1), CPUTimeNS: inspect.Know(used), CPULast: inspect.Know(1)}
 	controller := &inspect.Process{ID: inspect.ID{PID: selfPID, Start: 6}, Comm: "taskscope", PPID: inspect.Know(1), CPUTimeNS: inspect.Know(uint64(0))}
 	s.Processes = append([]*inspect.Process{other, controller}, s.Processes...)
 	s.ReadAt = append([]int64{s.MonoNS, s.MonoNS}, s.ReadAt...)

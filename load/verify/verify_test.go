@@ -302,7 +302,7 @@ func TestNoiseExcusesOnlyWhatItCanExplain(t *testing.T) {
 		why  string
 	}{
 		{"quiet", otherBusy, true, Fail, ""},
-		{"busy", 190, true, Undecided, "busybody (pid 800, 190 %)"},
+		{"busy", 190, true, Undecided, "busybody (pid 800, 190 % on CPU 1)"},
 		{"not known", otherBusy, false, Undecided, "is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
