@@ -257,6 +257,9 @@ func (a *app) verdictOn(ctx context.Context, f *loadFlags, job loadJob) (*verify
 	if job.skip != nil {
 		return unstarted(job, verify.Skipped, job.skip), nil
 	}
+	if err := spawn.Check(job.plan, job.options); err != nil { // no reason to wait for the lock
+		return notRun(ctx, job, err)
+	}
 	lock, err := spawn.LockHost(ctx, func(holder string) {
 		fmt.Fprintf(a.stderr, "%s: waiting for %s, which is measuring on this machine\n", job.plan.Scenario, a.clean(holder))
 	})

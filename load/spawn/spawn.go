@@ -131,18 +131,7 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 	if insideRun() {
 		return nil, fmt.Errorf("%w: this process belongs to another run", load.ErrUsage)
 	}
-	if err := validate(p); err != nil {
-		return nil, err
-	}
-	if tier == TierGo {
-		if err := goSupports(p); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkNeeds(p); err != nil {
-		return nil, err
-	}
-	if err := checkBudget(p, o.Limits, hostLimits()); err != nil {
+	if err := check(p, o, tier); err != nil {
 		return nil, err
 	}
 	plan := *p
@@ -152,6 +141,30 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 		return nil, fmt.Errorf("start %s: %w", p.Scenario, err)
 	}
 	return r, nil
+}
+
+// Check says why Start would refuse a plan on this machine, nil if it would not.
+func Check(p *load.Plan, o Options) error {
+	tier, err := chooseTier(p, o)
+	if err != nil {
+		return err
+	}
+	return check(p, o, tier)
+}
+
+func check(p *load.Plan, o Options, tier string) error {
+	if err := validate(p); err != nil {
+		return err
+	}
+	if tier == TierGo {
+		if err := goSupports(p); err != nil {
+			return err
+		}
+	}
+	if err := checkNeeds(p); err != nil {
+		return err
+	}
+	return checkBudget(p, o.Limits, hostLimits())
 }
 
 func chooseTier(p *load.Plan, o Options) (string, error) {
