@@ -253,3 +253,30 @@ func TestWatchLives(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 }
+
+// TestTraceStorm: of many processes that live for a moment, none is missed; who
+// looks at /proc now and then would see a few.
+func TestTraceStorm(t *testing.T) {
+	const n = 300
+	pid, _ := tracedShell(t)
+	needTracer(t, pid)
+	code, stdout, stderr := invoke(t, "trace", "--load", "forkstorm", "n="+strconv.Itoa(n), "life=1ms", "seconds=1s", "--json")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	d := decode(t, []byte(stdout))
+	if drops := d["drops"].(map[string]any); drops["exits_dropped"] != json.Number("0") {
+		t.Skipf("the machine is too busy: %v", drops)
+	}
+	seen := map[string]bool{}
+	for _, x := range d["exits"].([]any) {
+		e := x.(map[string]any)
+		seen[e["pid"].(json.Number).String()+" "+e["start_ticks"].(json.Number).String()] = true
+		if e["born_in_trace"] != true || e["exit_code"] != json.Number("0") || num(t, e["lifetime_ns"]) < 1e6 || num(t, e["ppid"]) == 0 {
+			t.Errorf("%v", e)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d ends seen", len(seen), n)
+	}
+}

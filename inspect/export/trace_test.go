@@ -2,11 +2,9 @@ package export_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -246,61 +244,10 @@ func TestTraceFileLive(t *testing.T) {
 	if sums.Drops.EventsDropped > 0 {
 		t.Skipf("the machine is too busy: %+v", sums.Drops)
 	}
-	checkFile(t, parse(t, b.Bytes()), sums, w.Counts())
-}
-
-// checkFile: every slice lies within the window; the slices of a track do not
-// overlap; what a thread ran is what the sums say, twice: on its own track and
-// on those of the CPUs.
-func checkFile(t *testing.T, f *traceFile, sums *inspect.TraceSums, counts export.TraceFileCounts) {
-	t.Helper()
-	cpus := f.cpusPID(t)
-	window := float64(sums.Elapsed) / 1e3
-	type track struct{ pid, tid int }
-	tracks := map[track][]entry{}
-	const shortened = 0.001
-	run, onCPU, unknown := map[int]float64{}, map[int]float64{}, map[int]bool{}
-	for _, e := range f.all("X") {
-		if e.TS < 0 || e.TS+e.Dur > window {
-			t.Errorf("not within %v µs: %+v", window, e)
-		}
-		tracks[track{e.PID, e.TID}] = append(tracks[track{e.PID, e.TID}], e)
-		switch {
-		case e.PID == cpus:
-			onCPU[int(e.Args["tid"].(float64))] += e.Dur + shortened
-		case e.Name == "running":
-			run[e.TID] += e.Dur + shortened
-		case e.Name == "unknown":
-			unknown[e.TID] = true
-		}
+	for _, f := range faults(parse(t, b.Bytes()), sums, w.Counts()) {
+		t.Error(f)
 	}
-	for k, list := range tracks {
-		slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.TS, b.TS) })
-		for i := range len(list) - 1 {
-			if end := list[i].TS + list[i].Dur; end > list[i+1].TS {
-				t.Fatalf("track %+v: %+v overlaps %+v", k, list[i], list[i+1])
-			}
-		}
-	}
-	for i := range sums.Threads {
-		th := &sums.Threads[i]
-		tid := th.ID.TID
-		if unknown[tid] || th.MissedIns > 0 {
-			continue
-		}
-		for what, us := range map[string]float64{"its own track": run[tid], "the CPUs": onCPU[tid]} {
-			if math.Abs(us*1e3-float64(th.SeenRunNS.V)) > 100 { // decimals
-				t.Errorf("thread %d ran %d ns, on %s %.0f ns", tid, th.SeenRunNS.V, what, us*1e3)
-			}
-		}
-	}
-	starts, ends := f.all("s"), f.all("f")
-	if n := int(counts.Arrows); len(starts) != n || len(ends) != n || n == 0 {
-		t.Errorf("%d and %d ends of %d arrows", len(starts), len(ends), n)
-	}
-	if n := counts.Slices + counts.CPUSlices; int(n) != len(f.all("X")) {
-		t.Errorf("%d slices, %d counted", len(f.all("X")), n)
-	}
+	checkFaults(t, b.Bytes(), sums, w.Counts())
 }
 
 func BenchmarkTraceWriter(b *testing.B) {
