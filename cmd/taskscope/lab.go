@@ -36,6 +36,8 @@ func (f *loadFlags) addLimits(c *cobra.Command) {
 	c.Flags().IntVar(&f.maxTasks, "max-tasks", 0, "raise the limit of tasks of a run (default: from this machine)")
 	c.Flags().Var(&f.maxMemory, "max-memory", "raise the limit of memory of a run (default: from this machine)")
 	c.Flags().BoolVar(&f.realtime, "realtime", false, "permit real-time policies: in short bursts, and on one CPU only")
+	c.Flags().BoolVar(&f.forkStorm, "fork-storm", false, "permit more than 200 short-lived processes per second")
+	c.Flags().BoolVar(&f.disk, "disk", false, "permit loads that write to files on a disk")
 	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
 }
 

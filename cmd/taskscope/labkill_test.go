@@ -34,8 +34,8 @@ func killRounds() int {
 // control groups. FILE stands for a file with a load of one's own.
 var nastyLoads = []string{
 	"orphans workers=6", "zombies workers=12", "crash as=processes", "crash as=threads", "respawn every=20ms failures=8",
-	"states", "forkstorm n=400 life=5ms", "throttle quota=10% period=20ms", "pingpong over=mqueue as=processes", "pingpong over=shm as=processes",
-	"mem-shared as=processes", "cow-file as=processes", "io medium=file", "server mode=connection", "crawl as=processes",
+	"states", "forkstorm n=400 life=5ms --fork-storm", "throttle quota=10% period=20ms", "pingpong over=mqueue as=processes", "pingpong over=shm as=processes",
+	"mem-shared as=processes", "cow-file as=processes", "io medium=file --disk", "server mode=connection", "crawl as=processes",
 	"policy policies=other,idle,fifo,rr --realtime", "tree depth=2 width=4", "vol --tier go", "--file FILE",
 }
 
@@ -173,7 +173,7 @@ func (k *killer) kill(args []string, tty bool, victims func(*lineage) []int) {
 func (k *killer) nothingElse(f *lineage) {
 	t := k.t
 	t.Helper()
-	for _, pattern := range []string{k.dir + "/*", "/tmp/taskscope-worker-*", "/var/tmp/taskscope-worker-*", "/dev/shm/*taskscope*", "/dev/shm/ts-*"} {
+	for _, pattern := range []string{k.dir + "/*", "/tmp/taskscope-????????????", "/tmp/taskscope-worker-*", "/var/tmp/taskscope-worker-*", "/dev/shm/*taskscope*", "/dev/shm/ts-*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -243,7 +243,7 @@ func TestKilledProgramsNameLoads(t *testing.T) {
 				t.Errorf("%s: %v", text, err)
 			}
 			continue
-		case args[len(args)-1] == "--realtime":
+		case strings.HasPrefix(args[len(args)-1], "--"):
 			args = args[:len(args)-1]
 		case slices.Contains(args, "--tier"):
 			args = args[:1]

@@ -21,6 +21,8 @@ type loadFlags struct {
 	maxTasks  int
 	maxMemory byteFlag
 	realtime  bool
+	forkStorm bool
+	disk      bool
 	tier      string
 	retries   int
 	breaks    string // hidden: the field whose promises are made wrong
@@ -72,7 +74,7 @@ func (f *loadFlags) job(s *load.Scenario, args []string) (loadJob, error) {
 	}
 	return loadJob{plan: p, options: spawn.Options{
 		Tier:   f.tier,
-		Limits: spawn.Limits{MaxTasks: f.maxTasks, MaxMemory: uint64(f.maxMemory), Realtime: f.realtime},
+		Limits: spawn.Limits{MaxTasks: f.maxTasks, MaxMemory: uint64(f.maxMemory), Realtime: f.realtime, ForkStorm: f.forkStorm, Disk: f.disk},
 	}}, nil
 }
 

@@ -291,7 +291,7 @@ func hostLimits() host {
 		h.open.lower(free/2, "half of what fs.file-max leaves")
 	}
 	if n, ok := memAvailable(); ok {
-		h.memory.lower(n/2, "half of MemAvailable")
+		h.memory.lower(n/4, "a quarter of MemAvailable")
 	}
 	for _, dir := range ownCgroups("pids") {
 		if free, ok := headroom(dir, "pids.max", "pids.current"); ok {

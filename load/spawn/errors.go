@@ -28,6 +28,9 @@ type WorkerError struct {
 
 // Error names the task and the step.
 func (e *WorkerError) Error() string {
+	if errors.Is(e.Err, unix.EOWNERDEAD) {
+		return fmt.Sprintf("process %d %q: one of the workers that it looks after was killed; it is not replaced", e.Process, e.Role)
+	}
 	return fmt.Sprintf("process %d %q, thread %d %q: %s: %v", e.Process, e.Role, e.Thread, e.Name, e.Step, e.Err)
 }
 
@@ -42,6 +45,10 @@ type DeathError struct {
 	// Status is the wait status; meaningful only when Known.
 	Status unix.WaitStatus
 	Known  bool
+	// OOMKills is how many processes of this machine the kernel has killed for
+	// want of memory since the run began (/proc/vmstat, oom_kill). With SIGKILL,
+	// this one is most likely among them.
+	OOMKills uint64
 }
 
 // planned tells whether a process was to end, and that way as far as is known.
@@ -75,6 +82,8 @@ func (e *DeathError) how() string {
 	switch s := e.Status; {
 	case !e.Known:
 		return "wait status unknown (somebody else reaped it)"
+	case s.Signaled() && s.Signal() == unix.SIGKILL && e.OOMKills > 0:
+		return fmt.Sprintf("killed by SIGKILL, and the kernel has killed for want of memory since the run began (%d processes): it is not started again", e.OOMKills)
 	case s.Signaled():
 		return "killed by " + unix.SignalName(s.Signal())
 	case s.ExitStatus() == exitDeadline:

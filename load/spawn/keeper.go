@@ -17,6 +17,7 @@ import (
 const (
 	stopGrace   = 200 * time.Millisecond // between release and SIGKILL
 	settlePause = time.Millisecond       // between two looks at tasks going to sleep
+	startPause  = 10 * time.Millisecond  // between two looks at processes being started
 )
 
 // keeper owns the processes of a run: it starts the root, sees tasks go to
@@ -24,17 +25,18 @@ const (
 // its goroutine, which is locked to one thread: the workers' parent-death
 // signal is tied to that thread.
 type keeper struct {
-	r       *Run
-	rootPID atomic.Int64
-	epoll   int
-	tasks   []keptProcess
-	owner   []int // process of each thread
-	settle  []int // threads not yet seen asleep
-	settled chan struct{}
-	killAt  time.Time // zero: not stopping
-	group   *cgroup
-	quota   *quota // nil without one
-	guard   int    // PID of a guard of message queues where no cgroup has one, else 0
+	r        *Run
+	rootPID  atomic.Int64
+	epoll    int
+	tasks    []keptProcess
+	owner    []int // process of each thread
+	settle   []int // threads not yet seen asleep
+	settled  chan struct{}
+	killAt   time.Time // zero: not stopping
+	group    *cgroup
+	quota    *quota // nil without one
+	oomKills uint64 // before the run
+	guard    int    // PID of a guard of message queues where no cgroup has one, else 0
 }
 
 // keptProcess is one process of the plan.
@@ -46,7 +48,7 @@ type keptProcess struct {
 }
 
 func newKeeper(r *Run) *keeper {
-	k := &keeper{r: r, epoll: -1, tasks: make([]keptProcess, len(r.plan.Processes))}
+	k := &keeper{r: r, epoll: -1, oomKills: oomKills(), tasks: make([]keptProcess, len(r.plan.Processes))}
 	for i := range k.tasks {
 		k.tasks[i].pidfd = -1
 		for range r.plan.Processes[i].Threads {
@@ -192,6 +194,8 @@ func (k *keeper) timeout() int {
 		return max(1, int(time.Until(k.killAt).Milliseconds()))
 	case len(k.settle) > 0:
 		return int(settlePause.Milliseconds())
+	case k.settled == nil: // nobody tells of one that is killed before it is known
+		return int(startPause.Milliseconds())
 	}
 	return -1
 }
@@ -239,7 +243,7 @@ func (k *keeper) advance() {
 	case k.settled == r.ready && len(k.settle) == 0 && atomic.LoadUint32(&a.head.parked) == a.head.parks && k.allEnded():
 		k.watchSleep(r.parked)
 	}
-	if isClosed(r.failed) { // not all will ever be asleep
+	if isClosed(r.failed) || k.stopping() { // not all will ever be asleep, or they are let go
 		k.settle = nil
 	}
 	if len(k.settle) == 0 {
@@ -281,12 +285,16 @@ func (k *keeper) wake() {
 	}
 }
 
+// stopping tells whether the run is being stopped.
+func (k *keeper) stopping() bool {
+	k.r.mu.Lock()
+	defer k.r.mu.Unlock()
+	return k.r.stopping
+}
+
 // kill sends SIGKILL to what has not left by itself.
 func (k *keeper) kill() {
-	k.r.mu.Lock()
-	stopping := k.r.stopping
-	k.r.mu.Unlock()
-	if !stopping {
+	if !k.stopping() {
 		return
 	}
 	if k.killAt.IsZero() {

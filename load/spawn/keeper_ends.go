@@ -2,7 +2,9 @@ package spawn
 
 import (
 	"errors"
+	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +25,7 @@ func (k *keeper) bury() {
 		status, known := k.reap(i, pid)
 		k.r.noteExit(i, status, known)
 		if d := (&DeathError{
-			Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known,
+			Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known, OOMKills: oomKills() - k.oomKills,
 		}); !d.planned(k.r.plan.Processes[i].End) {
 			deaths = append(deaths, d)
 		}
@@ -39,6 +41,20 @@ func (k *keeper) bury() {
 			k.r.fail(d)
 		}
 	}
+}
+
+// oomKills is how often the kernel has killed a process of this machine for want
+// of memory; 0 where it does not say (before Linux 4.13). It counts before it
+// sends the signal.
+func oomKills() uint64 {
+	b, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "\noom_kill ")
+	line, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.ParseUint(line, 10, 64) //nolint:errcheck // 0 for none
+	return n
 }
 
 // guardian is the nearest process above process i that does not end by plan.

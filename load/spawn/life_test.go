@@ -224,7 +224,7 @@ func TestStopEndsWhatCannotAnswer(t *testing.T) {
 	if err != nil || left != (LeftBehind{}) {
 		t.Errorf("Stop: %+v, %v", left, err)
 	}
-	nothingLeft(t, r.ID())
+	nothingLeft(t, r.ID(), identities{}, time.Now())
 }
 
 func TestMadeTasksAreCounted(t *testing.T) {
@@ -274,29 +274,6 @@ func childrenOf(t *testing.T, pid int) (n int) {
 		}
 	}
 	return n
-}
-
-// TestKilledControllerLeavesNoLife is the safety net for plans whose processes
-// are adopted, stopped, traced, replaced, or not named at all.
-func TestKilledControllerLeavesNoLife(t *testing.T) {
-	needsNative(t)
-	plans := map[string]*load.Plan{
-		"orphans": orphanPlan(load.Op{Kind: load.OpHold}),
-		"states":  statesPlan(3600e9),
-		"storm":   family([]load.Op{{Kind: load.OpStorm, A: 100000, B: 5e6, C: 4}}),
-		"spawn":   family([]load.Op{{Kind: load.OpSpawn, A: 1 << 30, B: 1}}),
-		"supervised": family([]load.Op{{Kind: load.OpSupervise, A: 10000, B: 5e6, C: 1}},
-			child(0, &load.End{Code: 1, Reaped: true}, load.Op{Kind: load.OpHold, A: 5e6}, leaves(1))),
-	}
-	for name, plan := range plans {
-		for guard, without := range map[string]guards{"all guards": 0, "without cgroup": guardCgroup} {
-			t.Run(name+", "+guard, func(t *testing.T) {
-				for i := range rounds(6) {
-					killController(t, controllerJob{Plan: plan, RunID: newRunID() + "life", Tier: TierNative, Release: true, Without: without}, i*3)
-				}
-			})
-		}
-	}
 }
 
 // TestKilledWorkerLeavesNothing kills the root of such plans: what it has

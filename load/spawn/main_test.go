@@ -75,6 +75,8 @@ type controllerJob struct {
 	Tier    string
 	Release bool
 	Without guards
+	// Lifetime bounds the run; 0 means the default.
+	Lifetime time.Duration
 }
 
 func testController(text string) int {
@@ -84,7 +86,7 @@ func testController(text string) int {
 		return 2
 	}
 	fmt.Println("starting")
-	r, err := Start(context.Background(), job.Plan, Options{RunID: job.RunID, Tier: job.Tier, without: job.Without})
+	r, err := Start(context.Background(), job.Plan, Options{RunID: job.RunID, Tier: job.Tier, Lifetime: job.Lifetime, without: job.Without})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

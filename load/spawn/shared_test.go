@@ -306,14 +306,3 @@ func TestStopWakesWhoWaitsForOthers(t *testing.T) {
 		return true
 	})
 }
-
-// TestKilledControllerLeavesNobodyWaiting: with the liveness pipe alone, those
-// that wait for others notice too.
-func TestKilledControllerLeavesNobodyWaiting(t *testing.T) {
-	for i := range rounds(10) {
-		killController(t, controllerJob{
-			Plan: stuckPlan(), RunID: newRunID() + "stuck", Tier: TierNative, Release: true,
-			Without: guardCgroup | guardDeathSignal,
-		}, 3*i) // with everything running
-	}
-}

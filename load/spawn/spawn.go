@@ -74,6 +74,10 @@ type Limits struct {
 	MaxMemory uint64 // bytes
 	// Realtime permits the policies FIFO and RR, on one CPU only.
 	Realtime bool
+	// ForkStorm permits more than 200 short-lived processes per second.
+	ForkStorm bool
+	// Disk permits files on a disk.
+	Disk bool
 }
 
 // Options of a run.
@@ -132,6 +136,9 @@ func Start(ctx context.Context, p *load.Plan, o Options) (*Run, error) {
 		return nil, fmt.Errorf("%w: this process belongs to another run", load.ErrUsage)
 	}
 	if err := check(p, o, tier); err != nil {
+		return nil, err
+	}
+	if err := checkRisks(p, o.Limits); err != nil {
 		return nil, err
 	}
 	plan := *p

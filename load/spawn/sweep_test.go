@@ -1,8 +1,10 @@
 package spawn
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +47,40 @@ func imposter(t *testing.T, runID, controller string) *exec.Cmd {
 	})
 	eventually(t, 5*time.Second, "the imposter shows its arguments", func() bool { return len(arguments(cmd.Process.Pid)) == 4 })
 	return cmd
+}
+
+// lookalike starts a process with the arguments and the name of another, and
+// gives its PID.
+func lookalike(t *testing.T, pid int) int {
+	t.Helper()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), strings.TrimSpace(string(comm)))
+	if err := os.Symlink(shell, path); err != nil {
+		t.Fatal(err)
+	}
+	args := arguments(pid)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	t.Cleanup(func() { w.Close() })
+	cmd := &exec.Cmd{Path: path, Args: append([]string{args[0], "-s"}, args[1:]...), Stdin: r}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() //nolint:errcheck // it may be dead
+		_ = cmd.Wait()         //nolint:errcheck // killed
+	})
+	return cmd.Process.Pid
 }
 
 func TestSweepEndsWhatADeadControllerLeft(t *testing.T) {

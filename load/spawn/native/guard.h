@@ -38,7 +38,7 @@ __attribute__((noreturn)) static void guard(const char *run, const char *name)
 	struct timespec_ ms = {0, 2000000};
 	int empty = 0;
 	while (now() < until) {
-		long dir = sys4(SYS_openat, FD_CGROUP_PARENT, name, 0200000 | O_CLOEXEC_, 0);
+		long dir = sys4(SYS_openat, FD_CGROUP_PARENT, name, O_DIRECTORY_ | O_CLOEXEC_, 0);
 		if (dir < 0)
 			break;
 		long kill = sys4(SYS_openat, dir, "cgroup.kill", O_WRONLY_ | O_CLOEXEC_, 0);

@@ -35,9 +35,13 @@ static long op_touch(struct run *r, struct op *o)
 	return 0;
 }
 
-// temporary_file makes a file that has no name any more.
+// temporary_file makes a file without a name; where the file system cannot,
+// one that loses its name at once.
 static long temporary_file(void)
 {
+	long nameless = sys4(SYS_openat, AT_FDCWD_, "/tmp", O_TMPFILE_ | O_RDWR_ | O_CLOEXEC_, 0600);
+	if (nameless >= 0)
+		return nameless;
 	char name[32] = "/tmp/taskscope-";
 	u64 n = 15;
 	for (u64 id = (u64)now() ^ (u64)sys0(SYS_getpid); n < 27; id >>= 5)

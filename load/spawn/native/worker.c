@@ -25,6 +25,8 @@
 #define NSEC 1000000000L
 // An edge nearer than this counts as missed: a sleep that short hardly blocks.
 #define EDGE_MARGIN 20000
+// Time between two looks of busy threads at the liveness pipe.
+#define LISTEN_NS 50000000L
 // Iterations between two looks at the clock, about 5 microseconds.
 #define SPIN_CHUNK 4096
 
@@ -38,6 +40,7 @@ static struct slot *slots;
 static u64 page = 4096;
 static u64 leader_floor; // lowest touched page of the first thread's stack
 static u32 heap_lock;
+static i64 listened_ns; // when a thread of this process last looked at the liveness pipe
 static u32 thread_alive[1]; // target of CLONE_CHILD_CLEARTID; nobody joins
 
 extern struct elf_header __executable_start;
@@ -93,11 +96,27 @@ __attribute__((noreturn)) static void fail_setup(u32 thread, u32 step, long err)
 	quit(EXIT_SETUP);
 }
 
-// ended tells whether operations must stop, and ends the process at its deadline.
+// still_controlled ends the process when the controller is gone. It does not block.
+static void still_controlled(void)
+{
+	struct pollfd_ p = {FD_LIVE, 0, 0};
+	struct timespec_ none = {0, 0};
+	sys5(SYS_ppoll, &p, 1, &none, 0, 8);
+	if (p.revents)
+		quit(EXIT_ORPHAN);
+}
+
+// ended tells whether operations must stop, and ends the process at its
+// deadline or, noticed after a while only, when the controller is gone.
 static int ended(void)
 {
-	if (now() >= head->deadline_ns)
+	i64 at = now();
+	if (at >= head->deadline_ns)
 		quit(EXIT_DEADLINE);
+	if (at - __atomic_load_n(&listened_ns, __ATOMIC_RELAXED) > LISTEN_NS) {
+		__atomic_store_n(&listened_ns, at, __ATOMIC_RELAXED);
+		still_controlled();
+	}
 	return atomic_load(&head->stop) != 0;
 }
 
