@@ -160,7 +160,7 @@ func startTargets(t *testing.T, r *inspect.Reader) map[int]string {
 	}
 	add("zombie", 'Z', child(t, "true"))
 	names[startTraced(t)] = "traced"
-	for _, p := range []struct {
+	policies := []struct {
 		name string
 		attr unix.SchedAttr
 	}{
@@ -171,12 +171,10 @@ func startTargets(t *testing.T, r *inspect.Reader) map[int]string {
 		{"batch 5", unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 5}},
 		{"idle", unix.SchedAttr{Policy: unix.SCHED_IDLE}},
 		{"deadline", unix.SchedAttr{Policy: unix.SCHED_DEADLINE, Runtime: 1e6, Deadline: 1e7, Period: 1e7}},
-	} {
-		pid := add(p.name, 'S', child(t, "sleep", "300"))
-		p.attr.Size = uint32(unix.SizeofSchedAttr)
-		if err := unix.SchedSetAttr(pid, &p.attr, 0); err != nil {
-			t.Logf("%s: %v", p.name, err) // not permitted, or no bandwidth: compared as it is
-		}
+	}
+	pids := make([]int, len(policies))
+	for i, p := range policies {
+		pids[i] = add(p.name, 'S', child(t, "sleep", "300"))
 	}
 	until(t, r, inspect.Request{Want: inspect.WantTree}, func(s *inspect.Snapshot) bool {
 		for pid, state := range states {
@@ -186,6 +184,14 @@ func startTargets(t *testing.T, r *inspect.Reader) map[int]string {
 		}
 		return true
 	})
+	// Only now: a task with policy idle might not come to its sleep at all while
+	// others want the CPU.
+	for i, p := range policies {
+		p.attr.Size = uint32(unix.SizeofSchedAttr)
+		if err := unix.SchedSetAttr(pids[i], &p.attr, 0); err != nil {
+			t.Logf("%s: %v", p.name, err) // not permitted, or no bandwidth: compared as it is
+		}
+	}
 	return names
 }
 
