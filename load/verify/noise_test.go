@@ -136,3 +136,44 @@ func TestLiveEndsWhenTheFirstIsWoken(t *testing.T) {
 		}
 	}
 }
+
+// TestWokenAt: from then on a thread is ready, although it may have to wait for
+// a CPU before it can say so.
+func TestWokenAt(t *testing.T) {
+	const second = int64(1e9)
+	hold := func(d int64) load.Op { return load.Op{Kind: load.OpHold, A: uint64(d)} }
+	sleep := load.Op{Kind: load.OpSleepRel, A: 1, B: uint64(second)}
+	job := load.Op{Kind: load.OpSum}
+	for _, tt := range []struct {
+		name   string
+		ops    []load.Op
+		jobEnd int64 // after the gate
+		end    *load.End
+		want   int64 // after the gate; 0: not known
+	}{
+		{"it only waits", []load.Op{hold(2 * second)}, 0, nil, 2 * second},
+		{"with marks", []load.Op{{Kind: load.OpMark}, hold(2 * second), {Kind: load.OpMark, A: load.MarkUntil}}, 0, nil, 2 * second},
+		{"it waits when its job is done", []load.Op{job, hold(2 * second)}, second, nil, 2 * second},
+		{"its job takes longer", []load.Op{job, hold(2 * second)}, 3 * second, nil, 0},
+		{"it goes on after its wait", []load.Op{job, hold(2 * second), job}, 3 * second, nil, 2 * second},
+		{"a sleep, and to the end", []load.Op{sleep, hold(2 * second)}, second, nil, second + 1000},
+		{"a longer sleep", []load.Op{sleep, hold(second / 2)}, second, nil, second + 1000},
+		{"it only computes", []load.Op{job}, second, nil, 0},
+		{"it ends by plan", []load.Op{hold(second), {Kind: load.OpExit}}, 0, &load.End{}, 0},
+	} {
+		m := &load.Manifest{
+			GateMonoNS: 5e9, Plan: &load.Plan{Processes: []load.ProcessPlan{{End: tt.end, Threads: []load.ThreadPlan{{Ops: tt.ops}}}}},
+			Processes: []load.ManifestProcess{{Threads: []load.ManifestThread{{Report: load.Report{StartNS: 5e9 + 1000}}}}},
+		}
+		if tt.jobEnd != 0 {
+			m.Processes[0].Threads[0].Report.JobEndNS = m.GateMonoNS + tt.jobEnd
+		}
+		want := tt.want
+		if want != 0 {
+			want += m.GateMonoNS
+		}
+		if got := wokenAt(m, 0, 0); got != want {
+			t.Errorf("%s: %d ns after the gate, want %d", tt.name, got-m.GateMonoNS, tt.want)
+		}
+	}
+}

@@ -269,21 +269,34 @@ func workSpan(m *load.Manifest) (begun, first int64) {
 	return begun, first
 }
 
-// wokenAt is when a thread that does nothing but wait for an instant is woken,
-// 0 for any other thread.
+// wokenAt is when a thread that stays to the end, or sleeps once before it does,
+// is woken, 0 for any other thread, and for one whose job took longer.
 func wokenAt(m *load.Manifest, process, thread int) int64 {
-	if process >= len(m.Plan.Processes) || thread >= len(m.Plan.Processes[process].Threads) || m.GateMonoNS == 0 {
+	if process >= len(m.Plan.Processes) || thread >= len(m.Plan.Processes[process].Threads) || m.GateMonoNS == 0 ||
+		m.Plan.Processes[process].End != nil {
 		return 0
 	}
-	at := int64(0)
+	r := &m.Processes[process].Threads[thread].Report
+	at, first, after := int64(0), load.Op{}, false
+	n := 0
 	for _, op := range m.Plan.Processes[process].Threads[thread].Ops {
-		switch op.Kind {
-		case load.OpMark:
-		case load.OpHold:
-			at = m.GateMonoNS + int64(op.A)
+		switch {
+		case op.Kind == load.OpMark:
+			continue
+		case op.Kind == load.OpHold:
+			at, after = m.GateMonoNS+int64(op.A), false
 		default:
-			return 0
+			after = true
 		}
+		if n++; n == 1 {
+			first = op
+		}
+	}
+	switch {
+	case first.Kind == load.OpSleepRel && first.A == 1 && n <= 2 && !after && r.StartNS != 0:
+		return r.StartNS + int64(first.B)
+	case at != 0 && !after && r.JobEndNS > at:
+		return 0
 	}
 	return at
 }
