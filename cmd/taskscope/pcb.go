@@ -12,6 +12,7 @@ type shown struct {
 	leader   *inspect.Thread // nil when the threads are not known
 	parent   inspect.Known[string]
 	children []int // never nil
+	trace    *showTracer
 }
 
 // pcbGroup is one of the nine groups of a process control block.

@@ -17,7 +17,9 @@ func newShowCommand(a *app) *cobra.Command {
 		Short: "Print everything about one process",
 		Long: `Print everything about one process: its control block, threads with the share of
 time each was running, ready and blocked over the interval, memory segments,
-limits, open files and namespaces. Values the kernel refuses are shown as unknown.`,
+limits, open files and namespaces. Where the scheduler can be traced, moves
+between CPUs, wake-ups and the waits after them are those that happened; else a
+move is seen when a thread is on another CPU at the end. Values the kernel refuses are shown as unknown.`,
 		Args: onePID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.show(cmd.Context(), args[0], interval, asJSON)
@@ -57,13 +59,17 @@ func (a *app) show(ctx context.Context, arg string, interval time.Duration, asJS
 // readShown reads the process twice, and once its parent and children.
 func (a *app) readShown(ctx context.Context, r *inspect.Reader, id inspect.ID, interval time.Duration) (*shown, error) {
 	q := inspect.Request{Want: showWant &^ (inspect.WantRollup | inspect.WantFDs | inspect.WantExe), Only: []int{id.PID}}
+	tracer := a.openShowTracer(ctx, id, interval)
+	defer tracer.close()
 	prev, err := a.readOne(ctx, r, id, q)
 	if err != nil {
 		return nil, err
 	}
+	tracer.start()
 	if err := wait(ctx, interval); err != nil {
 		return nil, err
 	}
+	tracer.stop()
 	q.Want, q.Focus, q.Detail = showWant, id.PID, inspect.DetailAll
 	cur, err := a.readOne(ctx, r, id, q)
 	if err != nil {
@@ -78,9 +84,11 @@ func (a *app) readShown(ctx context.Context, r *inspect.Reader, id inspect.ID, i
 		changes:  changes,
 		row:      processRow(changes, cur.Index(id.PID)),
 		detail:   cur.Detail,
+		trace:    tracer,
 		parent:   inspect.Unknown[string](inspect.Gone),
 		children: append([]int{}, childrenOf(all)[id.PID]...),
 	}
+	tracer.improve(s.row.Delta)
 	if s.detail == nil {
 		s.detail = &inspect.Detail{ID: id}
 	}

@@ -20,6 +20,7 @@ func (s *shown) appendJSON(b []byte) []byte {
 		} else {
 			o.null("interval_seconds", inspect.NeedsTwoSamples.Text())
 		}
+		s.trace.json(o, s.row.Process.ID)
 		o.wait(s.detail.Syscall)
 		for _, x := range s.programCounter() {
 			x.json(o)

@@ -71,6 +71,7 @@ func (a *app) sharesText(b *bytes.Buffer, s *shown) {
 		"voluntary_switches_per_second", "involuntary_switches_per_second") {
 		fmt.Fprintf(b, "  %-32s %s\n", x.key, x.text(a))
 	}
+	s.trace.text(b, a, s.row.Process.ID)
 }
 
 func (a *app) threadsText(b *bytes.Buffer, s *shown) {
