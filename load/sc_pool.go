@@ -12,7 +12,7 @@ func scPool() Scenario {
 		Name:  "pool",
 		Title: "A pool of workers that all do the same: sleep, or compute",
 		Teaches: "Two threads of a pool have one PID and two TIDs; two processes of a pool have a PID each and the same parent. " +
-			"The work is the same and takes the same CPU time; what differs is the number of address spaces. " +
+			"The work is the same and takes the same CPU time; what differs is the number of address spaces, and of tables of open files. " +
 			"A worker that sleeps is blocked and uses no CPU.",
 		Params: []Param{
 			asParam(), workersParam("2", 1, 1000),
@@ -61,6 +61,7 @@ func buildPool(v Values) (*Plan, error) {
 	p.thenStay(v, workers)
 	p.onlyCountedWaits("a sleep is one wait, computing is none; staying and parking are added")
 	p.addressSpaces()
+	p.ownTables()
 	if kind == "sleep" {
 		p.promise(Promise{
 			Process: -1, Thread: -1, Field: "state_all", Scope: "subtree", Kind: Equality, When: WhenLive,
@@ -78,6 +79,17 @@ func buildPool(v Values) (*Plan, error) {
 	p.atLeast(d * time.Duration(len(workers)) / time.Duration(cores))
 	p.Budget.CPUs = float64(cores)
 	return p.finish(), nil
+}
+
+// ownTables promises the descriptors of every process: threads use the table of
+// their process, and a child has a copy of its parent's.
+func (p *Plan) ownTables() {
+	for i := range p.Processes {
+		p.promise(Promise{
+			Process: i, Thread: -1, Field: "fds", Scope: "process_live", Kind: Equality, When: WhenParked,
+			Expect: Exactly(workerFiles), Because: "threads share one table of descriptors, and every process has a copy of its own",
+		})
+	}
 }
 
 // buildRespawningPool: one failure per period as long as the run lasts, but for

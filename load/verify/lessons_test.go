@@ -104,6 +104,7 @@ func lessonsOnTasks() []lesson {
 		{"a pool of processes has lost one", "pool", []string{"as=processes", "work=sleep:1s", "seconds=1s"}, "address_spaces", everyLive(func(s *inspect.Snapshot) {
 			s.Processes = s.Processes[:len(s.Processes)-1]
 		})},
+		{"threads of a pool have tables of descriptors of their own", "pool", nil, "fds", parked(func(p *inspect.Process, _ *inspect.Thread) { p.FDs.V *= 3 })},
 		{"a worker that failed was not replaced", "pool", []string{"respawn=true", "kill-every=200ms"}, "made", func(w *world) {
 			w.m.Processes[0].Threads[0].Report.Loops--
 		}},

@@ -161,6 +161,7 @@ func (w *world) sharedProcess(p *inspect.Process, i int, done float64) {
 		}
 	}
 	if w.m.Plan.Scenario != "server" {
+		p.FDs = inspect.Know(7)
 		return
 	}
 	client := w.m.Plan.Processes[1].Threads[0].Ops
