@@ -14,7 +14,6 @@ type records struct {
 	// tasks are those of processes that have to be looked at: the only thread
 	// of a process of which there is nothing new is not among them.
 	tasks  []bpf.Task
-	order  []int32  // of tasks: their number in the pass
 	sums   []uint64 // of tasks: their fingerprints
 	next   []int32  // of tasks: the next one of the same process, none at the end
 	groups []group  // sorted by PID

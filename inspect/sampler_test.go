@@ -42,11 +42,11 @@ func (r *scripted) Close() error {
 }
 
 // sampling runs f inside a bubble of fake time, with a Sampler that runs.
-func sampling(t *testing.T, r *scripted, interval time.Duration, f func(s *Sampler)) {
+func sampling(t *testing.T, reader passReader, r *scripted, interval time.Duration, f func(s *Sampler)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r.start = time.Now()
-		s := newSampler(r, interval)
+		s := newSampler(reader, interval)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- s.Run(ctx) }()
@@ -63,7 +63,7 @@ func sampling(t *testing.T, r *scripted, interval time.Duration, f func(s *Sampl
 
 func TestSamplerKeepsTheGrid(t *testing.T) {
 	r := &scripted{take: 30 * time.Millisecond}
-	sampling(t, r, 100*time.Millisecond, func(s *Sampler) {
+	sampling(t, r, r, 100*time.Millisecond, func(s *Sampler) {
 		if s.Latest() != nil {
 			t.Error("a frame before the first pass")
 		}
@@ -84,7 +84,7 @@ func TestSamplerKeepsTheGrid(t *testing.T) {
 
 func TestSamplerSkipsAndSaysSo(t *testing.T) {
 	r := &scripted{take: 250 * time.Millisecond}
-	sampling(t, r, 100*time.Millisecond, func(s *Sampler) {
+	sampling(t, r, r, 100*time.Millisecond, func(s *Sampler) {
 		<-s.Wake()
 		<-s.Wake()
 		if got := s.Latest(); got.Skipped != 2 || got.MonoNS-1 != int64(300*time.Millisecond) {
@@ -95,7 +95,7 @@ func TestSamplerSkipsAndSaysSo(t *testing.T) {
 
 func TestSamplerLatestWins(t *testing.T) {
 	r := &scripted{}
-	sampling(t, r, 100*time.Millisecond, func(s *Sampler) {
+	sampling(t, r, r, 100*time.Millisecond, func(s *Sampler) {
 		time.Sleep(1050 * time.Millisecond)
 		synctest.Wait()
 		<-s.Wake()
@@ -112,7 +112,7 @@ func TestSamplerLatestWins(t *testing.T) {
 
 func TestSamplerRefreshComparesWithAnOlderFrame(t *testing.T) {
 	r := &scripted{}
-	sampling(t, r, time.Second, func(s *Sampler) {
+	sampling(t, r, r, time.Second, func(s *Sampler) {
 		time.Sleep(2100 * time.Millisecond) // passes at 0, 1, 2
 		s.Refresh()
 		synctest.Wait()
@@ -129,7 +129,7 @@ func TestSamplerRefreshComparesWithAnOlderFrame(t *testing.T) {
 
 func TestSamplerRequestAndInterval(t *testing.T) {
 	r := &scripted{}
-	sampling(t, r, time.Second, func(s *Sampler) {
+	sampling(t, r, r, time.Second, func(s *Sampler) {
 		synctest.Wait()
 		if got := r.last.Load().Want; got != WantTree {
 			t.Errorf("first request %b, want WantTree", got)
@@ -161,7 +161,7 @@ func TestSamplerErrors(t *testing.T) {
 		}
 		return nil
 	}}
-	sampling(t, r, time.Second, func(s *Sampler) {
+	sampling(t, r, r, time.Second, func(s *Sampler) {
 		time.Sleep(2500 * time.Millisecond)
 		synctest.Wait()
 		if got := s.Latest(); got.MonoNS-1 != int64(2*time.Second) || got.Changes.Interval != 2*time.Second {

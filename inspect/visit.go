@@ -125,12 +125,14 @@ type visit struct {
 	clock  uint64
 	totals taskstats.Totals
 	exact  bool // totals are known
-	fds    int
-	args   []string
-	cut    bool
-	cgroup string
-	exe    string
-	comm   string // only when stat cannot tell
+	// exiting: a thread was seen on its way out.
+	exiting bool
+	fds     int
+	args    []string
+	cut     bool
+	cgroup  string
+	exe     string
+	comm    string // only when stat cannot tell
 
 	tids       []int
 	list       []Thread
@@ -165,7 +167,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
 	v.stuck = v.stuck[:0]
 	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
 	v.tids, v.list, v.listSums = v.tids[:0], v.list[:0], v.listSums[:0]
-	v.listed, v.threadsNew, v.exact = NotRead, false, false
+	v.listed, v.threadsNew, v.exact, v.exiting = NotRead, false, false, false
 }
 
 // wantOf is what shall be read of that process.
@@ -263,6 +265,7 @@ func (v *visit) readRest() {
 	if v.want&WantThreads != 0 && v.listed == NotRead {
 		v.readThreads()
 	}
+	v.askAgain()
 }
 
 // isThread: /proc/TID can be opened although it is not listed; its Tgid is

@@ -58,6 +58,23 @@ func (v *visit) readThreads() {
 	}
 }
 
+// askAgain asks for the totals once more, now that the threads have been read. The
+// kernel counts a thread twice from when it notes what an exiting thread did until
+// that has exited: of two answers the lower one is nearer the truth, and while a
+// thread is seen in between there is none.
+func (v *visit) askAgain() {
+	if !v.exact || v.listed != OK {
+		return
+	}
+	again, ok := v.ps.totals.ask(v.pid)
+	if v.exact = ok && !v.exiting; !v.exact {
+		return
+	}
+	t := &v.totals
+	t.Voluntary, t.Involuntary = min(t.Voluntary, again.Voluntary), min(t.Involuntary, again.Involuntary)
+	t.RunNS, t.ReadyNS, t.Slices = min(t.RunNS, again.RunNS), min(t.ReadyNS, again.ReadyNS), min(t.Slices, again.Slices)
+}
+
 // threadsRest reports whether the threads need not be read, although the process
 // is: none of them has run, as the CPU clock of the process tells, and none can
 // have become ready to run without having got a CPU yet, which the clock does not
@@ -125,6 +142,7 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 		}
 	}
 	v.setThreadStat(&t, tid, statWhy)
+	v.exiting = v.exiting || statWhy == OK && v.tstat.Flags&proc.FlagExiting != 0 && !t.State.exited()
 	setThreadSched(&t, &s, schedWhy)
 	text, err := v.r.ThreadFile(v.pid, tid, proc.FileStatus)
 	statusWhy := v.threadText(proc.FileStatus, text, err, &now.status)

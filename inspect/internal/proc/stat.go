@@ -4,6 +4,7 @@ import "bytes"
 
 // Bits of Stat.Flags (include/linux/sched.h).
 const (
+	FlagExiting  = 0x00000004 // PF_EXITING: on its way out
 	FlagIOWorker = 0x00000010 // PF_IO_WORKER: io_uring worker, a user thread
 	FlagKThread  = 0x00200000 // PF_KTHREAD
 )
