@@ -122,8 +122,8 @@ func (p *goProcess) begin(me *arenaProcess, leader *goThread) int {
 	}
 	atomic.StoreUint32(&me.pid, uint32(unix.Getpid()))
 	atomic.StoreUint32(&me.ppid, uint32(unix.Getppid()))
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)    //nolint:errcheck // best effort
-	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 0, Max: 0}) //nolint:errcheck // best effort
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) //nolint:errcheck // best effort
+	p.lowerLimits(me)
 	if err := armKillTimer(p.a.head.killNS); err != nil {
 		p.fail(me.firstThread, 10, err, 0)
 		return exitSetup
@@ -136,6 +136,27 @@ func (p *goProcess) begin(me *arenaProcess, leader *goThread) int {
 	}
 	leader.begin()
 	return 0
+}
+
+// goSlack is what RLIMIT_DATA leaves to a Go runtime, which maps more than it uses.
+const goSlack = 1 << 30
+
+// goFiles is how many descriptors a runtime opens for itself, and to start children.
+const goFiles = 64
+
+// lowerLimits lowers what a worker may use, as the native one does. It keeps the
+// right to start tasks: the runtime starts threads whenever it likes.
+func (p *goProcess) lowerLimits(me *arenaProcess) {
+	for which, value := range map[int]uint64{
+		unix.RLIMIT_CORE: 0, unix.RLIMIT_MEMLOCK: 0, unix.RLIMIT_NOFILE: uint64(p.a.head.filesLimit) + goFiles,
+		unix.RLIMIT_DATA: me.dataLimit + goSlack,
+	} {
+		var l unix.Rlimit
+		if err := unix.Getrlimit(which, &l); err == nil {
+			value = min(value, l.Max) // lowered, never raised
+		}
+		_ = unix.Setrlimit(which, &unix.Rlimit{Cur: value, Max: value}) //nolint:errcheck // one guard of several
+	}
 }
 
 // armKillTimer has the kernel kill this process a little after its deadline.

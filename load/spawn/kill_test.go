@@ -67,8 +67,16 @@ func TestKilledControllerLeavesNothing(t *testing.T) {
 		{"go, pipe only", TierGo, guardCgroup | guardDeathSignal, nil},
 		{"go, death signal only", TierGo, guardCgroup | guardPipe, nil},
 	}
+	parent, ok := unifiedDir()
+	grouped := ok && unix.Access(parent, unix.W_OK) == nil
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if !grouped && tt.without&guardDeathSignal != 0 {
+				if tt.without&guardPipe != 0 {
+					t.Skip("no cgroup may be made here: nothing would be left to end the run but its deadline")
+				}
+				tt.not = []string{"states"} // as with the pipe only
+			}
 			plans := nastyPlans()
 			if tt.tier == TierGo {
 				plans = map[string]*load.Plan{"tree": busyTree()}
