@@ -10,10 +10,16 @@
 //
 // # What ends a run
 //
-// Stop; the death of the controller (parent-death signals down the tree, end
-// of file on a liveness pipe in every parked task); a deadline in every wait
-// and every loop; a CPU limit; and a kernel timer that kills each process a
-// little after the deadline. Any one of them is enough.
+// Stop; the death of the controller, by three guards: parent-death signals down
+// the tree; a cgroup, which a process outside of it empties and removes; and end
+// of file on a liveness pipe, which waiting and busy tasks notice. Besides these
+// a deadline in every wait and every loop; a CPU limit; and a kernel timer that
+// kills each process a little after the deadline.
+//
+// The cgroup alone ends everything, and so do the other two without it. Each of
+// those alone has a gap, until the deadline: a process that is to be adopted has
+// no death signal before, and who is stopped or in a vfork looks at no pipe. Sweep
+// ends by hand what would outlive all of that.
 //
 // A PID namespace would be one guard more, but is not used: in it the workers
 // know themselves by other numbers than the controller and the observer, so that
