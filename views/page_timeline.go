@@ -132,10 +132,12 @@ func (a *app) openExits() {
 		return
 	}
 	p.openTrace()
-	a.push(&textPage{app: a, name: "short-lived", t: &text{theme: a.theme}, lines: func(int) []model.Line {
-		lines := model.Exits(p.source(), &a.glyphs)
+	a.push(&textPage{app: a, name: "short-lived", t: &text{theme: a.theme}, lines: func(width int) []model.Line {
+		lines := model.Exits(p.source(), &a.glyphs, width)
 		if p.trace.tracer == nil && p.trace.err != "" {
-			lines = append(lines, model.Plain("no trace: "+model.Sanitize(p.trace.err), model.Warn))
+			for _, w := range model.Wrap("no trace: "+model.Sanitize(p.trace.err), width) {
+				lines = append(lines, model.Plain(w, model.Warn))
+			}
 		}
 		return lines
 	}})

@@ -364,10 +364,14 @@ func seconds(ns int64) string { return fmt.Sprintf("%d.%06d", ns/1e9, ns%1e9/1e3
 func micros(ns int64) string { return Grouped(uint64(max(ns, 0)/1e3)) + " us" }
 
 // Exits lists processes that have come and gone, the newest first.
-func Exits(tr Tracer, g *Glyphs) []Line {
+func Exits(tr Tracer, g *Glyphs, width int) []Line {
 	list, err := tr.Exits()
 	if err != nil {
-		return []Line{Plain("Short-lived processes are seen by the scheduler trace only.", Normal), Plain(Sanitize(err.Error()), Warn)}
+		lines := []Line{Plain("Short-lived processes are seen by the scheduler trace only.", Normal)}
+		for _, w := range Wrap(Sanitize(err.Error()), width) {
+			lines = append(lines, Plain(w, Warn))
+		}
+		return lines
 	}
 	lines := []Line{{
 		{Text: "PID", Width: -8, Style: Head},

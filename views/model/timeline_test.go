@@ -141,7 +141,7 @@ func TestExitsOfProcesses(t *testing.T) {
 		{PID: 7, PPID: 4, Name: "x", Signal: 9},
 	}}
 	var text []string
-	for _, l := range Exits(s, &g) {
+	for _, l := range Exits(s, &g, 80) {
 		text = append(text, strings.Join(strings.Fields(l.Text()), " "))
 	}
 	want := "PID PARENT LIVED CPU EXIT BEGAN NAME|7 4 0ns 0ns signal 9 before x|6 4 1.50ms 200us code 3 fork, 1 exec ·[31m|5 4 5.00ms 0ns code 0 before old"
@@ -150,7 +150,11 @@ func TestExitsOfProcesses(t *testing.T) {
 		t.Errorf("\n%s\n%s", got, strings.ReplaceAll(want, " ", ""))
 	}
 	s.err = errors.New("no BTF here")
-	if got := Exits(s, &g); len(got) != 2 || !strings.Contains(got[1].Text(), "no BTF") {
+	if got := Exits(s, &g, 80); len(got) != 2 || !strings.Contains(got[1].Text(), "no BTF") {
 		t.Errorf("%v", got)
+	}
+	s.err = errors.New("not permitted: this capability is missing, and that one too")
+	if got := Exits(s, &g, 30); len(got) != 3 || !strings.HasSuffix(got[2].Text(), "too") {
+		t.Errorf("the reason is not shown to its end: %v", got)
 	}
 }
