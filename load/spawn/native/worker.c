@@ -713,6 +713,9 @@ __attribute__((noreturn)) static void process_main(u32 index, u32 parent)
 		index = next;
 		parent = self;
 	}
+	// The forks have made the page of it shared: the fault of the first write
+	// must not come while the operations are counted.
+	__atomic_store_n(&listened_ns, now(), __ATOMIC_RELAXED);
 	start_threads(&procs[index]);
 	limit(RLIMIT_CPU_, procs[index].cpu_limit_s);
 	limit(RLIMIT_DATA_, procs[index].data_limit);
