@@ -19,7 +19,7 @@ func TestFirstPassOverCrowd(t *testing.T) {
 	q := inspect.Request{Want: inspect.WantTree}
 	first := read(t, r, q)
 	p := first.ByPID(1000)
-	if first.Want == q.Want || p == nil || p.Comm != "p0" || p.State != 'S' || p.Cmdline.Why != inspect.NotRead || p.UID.Why != inspect.NotRead || p.User != "" {
+	if first.Want == q.Want || p == nil || p.Comm != "p0" || p.State != 'S' || p.Cmdline.Why != inspect.NotRead || p.UID.Why != inspect.NotRead || p.RSSBytes.Why != inspect.NotRead || p.User != "" {
 		t.Errorf("first pass: want %b, %+v", first.Want, p)
 	}
 	s := read(t, r, q)

@@ -25,7 +25,7 @@ func (r *Reader) readRecords(q Request, ps *pass) error {
 		x.begin = r.now()
 		err = r.readSomeRecords(x, q.Only, ps)
 		x.end = r.now()
-	case !r.src.tasks.Caps().Filter: // one process costs as much as all
+	case !r.src.tasks.Caps().Filter, r.src.oneShot: // one process costs as much as all; nothing is known of any
 		err = r.readAllRecords(x, ps)
 	default:
 		err = r.readMovedRecords(x, ps)

@@ -176,12 +176,13 @@ func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
 	if err != nil {
 		return fmt.Errorf("inspect: list processes: %w", err)
 	}
-	if r.hurried(q, len(pids)) {
+	hurry := r.hurried(q, len(pids))
+	if hurry {
 		q.Want &= hurryWant
 		s.Want = q.Want
 	}
 	ps := r.newPass(q, pids)
-	ps.noneWaits = s.noneWaits()
+	ps.hurry, ps.noneWaits = hurry, s.noneWaits()
 	results, err := r.scan(ctx, pids, ps)
 	if err != nil {
 		return err
@@ -190,8 +191,8 @@ func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
 	return nil
 }
 
-// hurryWant is what the first of many passes through /proc reads of a crowd: what
-// a row cannot do without. The next pass follows at once.
+// hurryWant is what the first of many passes through /proc reads of a crowd,
+// besides stat: what a row cannot do without. The next pass follows at once.
 const hurryWant = WantHost | WantCPUClock
 
 // hurried reports whether a pass of so many processes is one that somebody who has

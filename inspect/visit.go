@@ -81,6 +81,7 @@ type pass struct {
 	cgroups   *cgroupPaths
 	exact     exactTotals // for processes whose threads exit during the pass, may be nil
 	noneWaits bool        // no task on the machine waits for a CPU
+	hurry     bool        // see hurried: the next pass follows at once
 	only      bool        // PIDs were given, and may be TIDs
 	prev      []*entry
 	prevPIDs  []int
@@ -245,7 +246,9 @@ func (v *visit) readRest() {
 	if v.zombieLeader() {
 		v.readThreads()
 	}
-	v.readStatm()
+	if !v.ps.hurry {
+		v.readStatm()
+	}
 	if v.want&WantStatus != 0 || v.whys[slotStat] != OK {
 		v.readStatus()
 	}
