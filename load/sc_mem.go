@@ -138,9 +138,5 @@ func (p *Plan) memProcess(process int, v Values) {
 // memFaults promises one minor fault per touched page.
 func (p *Plan) memFaults(s site) {
 	total, _ := touched(&p.Processes[s.process].Threads[s.thread])
-	self := Formula{}.Plus(1, "minor_faults")
-	p.promise(Promise{
-		Process: s.process, Thread: s.thread, Field: "minor_faults", Scope: "thread", Kind: Equality, When: WhenDelta,
-		Expect: Exactly(pages(total)), Self: &self, Because: "one minor fault per page, when it is first touched",
-	})
+	p.faults(s, pages(total), "one minor fault per page, when it is first touched")
 }

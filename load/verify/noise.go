@@ -76,7 +76,7 @@ func (j *judge) miss(q *load.Promise, exp, got reading, tol float64) miss {
 	beyond := max(0, math.Abs(off)-tol)
 	switch q.Field {
 	case "run_ns", "cpu_time_ns":
-		return miss{cpuTime: true, ns: beyond, impossible: off > 0}
+		return miss{cpuTime: true, ns: beyond, impossible: off > 0 && q.Kind == load.Bound}
 	case "ready_ns", "run_plus_ready_ns":
 		return miss{cpuTime: true, ns: beyond}
 	case "cores_used", "lock_utilisation_percent", "value":

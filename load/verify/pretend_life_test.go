@@ -312,7 +312,21 @@ func lifeMutations() []mutation {
 		{"a page less is shared", " cow mem-shared ", area(func(m *inspect.SegmentMem) { m.SharedDirty -= 4096 })},
 		{"a page more belongs to no file", " mem-shared cow-file ", area(func(m *inspect.SegmentMem) { m.Anonymous += 4096 })},
 		{"a huge page is none", " huge ", area(func(m *inspect.SegmentMem) { m.AnonHuge -= 2 << 20 })},
-		{"a fault more than pages", " cow cow-file grow huge mem-shared/p ", func(w *world) {
+		{"a fault that the worker knows nothing of", " huge ", func(w *world) {
+			_, th := w.worker(w.last(load.WhenParked))
+			know(&th.MinorFaults, func(n uint64) uint64 { return n + 1 })
+		}},
+		{"a fault less than pages", " mem cow cow-file grow huge mem-shared/p ", func(w *world) {
+			p := w.last(load.WhenParked).Processes
+			th := &p[min(1, len(p)-1)].Threads[0]
+			if w.m.Plan.Scenario == "cow" {
+				th = &p[0].Threads[0] // the parent writes
+			} else if th.MinorFaults.V == 5 {
+				_, th = w.worker(w.last(load.WhenParked))
+			}
+			know(&th.MinorFaults, less)
+		}},
+		{"a fault more than pages", " cow cow-file grow mem-shared/p ", func(w *world) {
 			_, th := w.worker(w.last(load.WhenParked))
 			know(&th.MinorFaults, func(n uint64) uint64 { return n + 1 })
 		}},
