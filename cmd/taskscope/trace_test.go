@@ -260,7 +260,7 @@ func TestTraceStorm(t *testing.T) {
 	const n = 300
 	pid, _ := tracedShell(t)
 	needTracer(t, pid)
-	code, stdout, stderr := invoke(t, "trace", "--load", "forkstorm", "n="+strconv.Itoa(n), "life=1ms", "seconds=1s", "--json")
+	code, stdout, stderr := invoke(t, "trace", "--load", "forkstorm", "n="+strconv.Itoa(n), "life=1ms", "seconds=1s", "--fork-storm", "--json")
 	if code != exitDone || stderr != "" {
 		t.Fatalf("exit code %d, %s", code, stderr)
 	}
