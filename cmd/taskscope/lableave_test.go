@@ -25,8 +25,15 @@ func (s *screen) settings() unix.Termios {
 // cooked tells whether somebody could type a line: the settings are not the
 // view's, the alternate screen is left, and the cursor can be seen.
 func (s *screen) cooked(before unix.Termios) bool {
-	after := s.settings()
-	return reflect.DeepEqual(before, after) && s.term.Mode()&vt10x.ModeAltScreen == 0 && s.term.CursorVisible()
+	alternate, cursor := s.modes()
+	return reflect.DeepEqual(before, s.settings()) && !alternate && cursor
+}
+
+// modes tell whether the alternate screen is shown, and whether the cursor is.
+func (s *screen) modes() (alternate, cursor bool) {
+	s.term.Lock()
+	defer s.term.Unlock()
+	return s.term.Mode()&vt10x.ModeAltScreen != 0, s.term.CursorVisible()
 }
 
 // terminalSettings are the settings of a terminal that nobody has changed.
@@ -44,7 +51,7 @@ func TestKilledViewGivesTheTerminalBack(t *testing.T) {
 	for _, args := range [][]string{nil, {"lab", "vol", "seconds=1m"}} {
 		s := openScreen(t, args...)
 		s.shows("COMMAND")
-		if s.cooked(before) || s.term.Mode()&vt10x.ModeAltScreen == 0 {
+		if alternate, _ := s.modes(); s.cooked(before) || !alternate {
 			t.Fatal("the view has not taken the terminal")
 		}
 		if err := s.cmd.Process.Kill(); err != nil {
@@ -102,7 +109,8 @@ func TestStoppedViewTakesTheTerminalAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		waitFor(t, "the terminal to be taken again", func() bool {
-			return reflect.DeepEqual(s.settings(), raw) && s.term.Mode()&vt10x.ModeAltScreen != 0
+			alternate, _ := s.modes()
+			return reflect.DeepEqual(s.settings(), raw) && alternate
 		})
 		s.press("?")
 		s.shows("Keys of this page")

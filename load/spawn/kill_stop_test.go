@@ -19,7 +19,7 @@ import (
 // TestKilledRootEndsTheRun: with the root everything below it ends.
 func TestKilledRootEndsTheRun(t *testing.T) {
 	t.Parallel()
-	for i := range rounds(30) {
+	for i := range rounds(15) {
 		r := startRun(t, busyTree(), Options{})
 		if i%2 == 0 {
 			if err := r.Release(); err != nil {
@@ -47,7 +47,7 @@ func TestKilledRootEndsTheRun(t *testing.T) {
 // lives on until Stop.
 func TestKilledWorkerIsNamed(t *testing.T) {
 	t.Parallel()
-	for range rounds(30) {
+	for range rounds(15) {
 		p := busyTree()
 		r := startRun(t, p, Options{})
 		m := r.Manifest()
