@@ -45,6 +45,9 @@ type gate struct {
 	// taken is the time that others had on the CPUs the load runs on, summed
 	// over those CPUs, in ns; window the time in which they had it.
 	taken, window float64
+	// stolen is the part of it that no task had: interrupts and the hypervisor,
+	// who are booked to the task that has the CPU when the kernel cannot tell.
+	stolen float64
 	// crowded says that the load itself asks for more CPUs than it may use.
 	crowded string
 }
@@ -59,6 +62,8 @@ type miss struct {
 	// such; ns is what is missing of it or too much.
 	cpuTime bool
 	ns      float64
+	// over: it is more CPU time than expected, which other tasks never cause.
+	over bool
 	// impossible: no other task makes such a value, however busy it is: more
 	// CPU time than there can be.
 	impossible bool
@@ -76,7 +81,7 @@ func (j *judge) miss(q *load.Promise, exp, got reading, tol float64) miss {
 	beyond := max(0, math.Abs(off)-tol)
 	switch q.Field {
 	case "run_ns", "cpu_time_ns":
-		return miss{cpuTime: true, ns: beyond, impossible: off > 0 && q.Kind == load.Bound}
+		return miss{cpuTime: true, ns: beyond, over: off > 0, impossible: off > 0 && q.Kind == load.Bound}
 	case "ready_ns", "run_plus_ready_ns":
 		return miss{cpuTime: true, ns: beyond}
 	case "cores_used", "lock_utilisation_percent", "value":
@@ -108,6 +113,10 @@ func (g *gate) excuse(m miss) (string, Verdict) {
 		return g.crowded, Undecided
 	case g.GatePercent == nil:
 		return "and how busy the machine was is not known: " + g.Why, Undecided
+	case m.over && m.ns <= g.stolen:
+		return fmt.Sprintf("%s is what that takes, and interrupts and the hypervisor had %s of the CPUs it runs on", millis(m.ns), millis(g.stolen)), Undecided
+	case m.over:
+		return fmt.Sprintf("others cannot have caused that: interrupts and the hypervisor had %s of the CPUs it runs on, and it takes %s", millis(g.stolen), millis(m.ns)), Fail
 	case m.cpuTime && m.ns <= g.taken:
 		return fmt.Sprintf("%s is what that takes, and others had %s of the CPUs it runs on%s", millis(m.ns), millis(g.taken), g.names()), Undecided
 	case m.cpuTime:
@@ -189,7 +198,7 @@ func measureNoise(j *judge) gate {
 	percent := taken / float64(cpus)
 	n.GatePercent = &percent
 	window := float64(changes.Interval)
-	return gate{Noise: n, taken: taken / 100 * window, window: window, crowded: j.crowded(changes.Cur.Host.CPUs)}
+	return gate{Noise: n, taken: taken / 100 * window, window: window, stolen: j.stolen(before[len(before)-1], after[0]), crowded: j.crowded(changes.Cur.Host.CPUs)}
 }
 
 // crowded compares what the load asks for with what there is.
@@ -218,6 +227,19 @@ func (j *judge) takenPercent(h *inspect.HostDelta, tree float64) (float64, bool)
 		}
 	}
 	return max(0, busy-tree), n > 0
+}
+
+// stolen is the time of the CPUs the load runs on that went to interrupts and
+// to the hypervisor, in ns.
+func (j *judge) stolen(before, after *inspect.Snapshot) float64 {
+	used, sum := j.usedCPUs(), 0.0
+	for i := range min(len(before.Host.PerCPU), len(after.Host.PerCPU)) {
+		if used == nil || slices.Contains(used, i) {
+			a, b := &before.Host.PerCPU[i], &after.Host.PerCPU[i]
+			sum += max(0, b.Steal-a.Steal) + max(0, b.IRQ-a.IRQ) + max(0, b.SoftIRQ-a.SoftIRQ)
+		}
+	}
+	return sum * 1e9
 }
 
 // usedCPUs are the CPUs to which all working threads are confined, nil for any.

@@ -49,6 +49,18 @@ func TestExcuse(t *testing.T) {
 			miss{cpuTime: true, ns: 1, impossible: true},
 			Fail, "",
 		},
+		{
+			"more CPU time than expected, and interrupts and the hypervisor had as much",
+			gate{Noise: Noise{GatePercent: &loud}, taken: 8e8, stolen: 2e7, window: 2e9},
+			miss{cpuTime: true, over: true, ns: 15e6},
+			Undecided, "interrupts and the hypervisor had 20 ms",
+		},
+		{
+			"more CPU time than expected, while other tasks were busy",
+			gate{Noise: Noise{GatePercent: &loud, Tasks: tasks}, taken: 8e8, window: 2e9},
+			miss{cpuTime: true, over: true, ns: 1e6},
+			Fail, "others cannot have caused that",
+		},
 		{"not known", gate{Noise: Noise{Why: "no sample"}}, miss{cpuTime: true, ns: 1}, Undecided, "is not known: no sample"},
 		{"crowded", gate{Noise: Noise{GatePercent: &quiet}, crowded: "but it asks for 3 CPUs"}, miss{cpuTime: true, ns: 1}, Undecided, "asks for 3"},
 		{

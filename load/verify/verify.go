@@ -18,8 +18,9 @@
 //   - A missed equality or identity fails, however busy the machine is.
 //   - A missed statistical or bound check about CPU time fails, unless the
 //     time that others had on the CPUs the load runs on explains it, or that
-//     time is not known: then it is undecided, and names who it was. More CPU
-//     time than there can be always fails.
+//     time is not known: then it is undecided, and names who it was. Too much
+//     CPU time is excused only by interrupts and the hypervisor. More of it than
+//     there can be always fails.
 //   - Any other missed statistical or bound check fails, unless others used
 //     more than [NoiseGatePercent] of those CPUs; of preemptions, unless they
 //     used as large a part of them as is missing.
