@@ -123,6 +123,18 @@ func differences(rec, proc *inspect.Process) []string {
 	return d
 }
 
+// workerName is the part of a kernel worker's name that stays: what it works on
+// follows it, and changes while it sleeps.
+func workerName(comm string) string {
+	if !strings.HasPrefix(comm, "kworker/") {
+		return ""
+	}
+	if i := strings.IndexAny(comm, "-+"); i >= 0 {
+		return comm[:i]
+	}
+	return comm
+}
+
 func memberDifferences[T any](a, b T, skip []string) []string {
 	var d []string
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
@@ -133,6 +145,9 @@ func memberDifferences[T any](a, b T, skip []string) []string {
 		x, y := va.FieldByIndex(f.Index), vb.FieldByIndex(f.Index)
 		if f.Name == "Switches" {
 			x, y = x.FieldByName("Voluntary"), y.FieldByName("Voluntary")
+		}
+		if f.Name == "Comm" && workerName(x.String()) != "" && workerName(x.String()) == workerName(y.String()) {
+			continue
 		}
 		if !reflect.DeepEqual(x.Interface(), y.Interface()) {
 			d = append(d, fmt.Sprintf("%s: %+v ≠ %+v", f.Name, x, y))

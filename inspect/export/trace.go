@@ -46,6 +46,7 @@ type TraceWriter struct {
 	pids    map[int]int // TID → PID of those seen
 	cpus    map[int]bool
 	pending map[int]wake // TID → wake-up whose run has not ended yet
+	spans   map[int]span // TID of those with slices → when
 	counts  TraceFileCounts
 }
 
@@ -56,6 +57,10 @@ type TraceFileCounts struct {
 
 type thread struct{ pid, tid int }
 
+// span is from when a thread has slices, and when it left its CPU for the last
+// time, 0 while it has not.
+type span struct{ from, end int64 }
+
 type wake struct {
 	at, run   int64 // when it was woken, when it got a CPU
 	by, byPID int
@@ -65,7 +70,7 @@ type wake struct {
 func NewTraceWriter(w io.Writer, info TraceInfo) *TraceWriter {
 	t := &TraceWriter{
 		w: bufio.NewWriterSize(w, 256<<10), info: info, names: map[int]string{}, seen: map[thread]bool{},
-		pids: map[int]int{}, cpus: map[int]bool{}, pending: map[int]wake{},
+		pids: map[int]int{}, cpus: map[int]bool{}, pending: map[int]wake{}, spans: map[int]span{},
 	}
 	t.raw(`{"displayTimeUnit":"ns","traceEvents":[`)
 	return t
@@ -151,6 +156,9 @@ func (t *TraceWriter) slice(s *inspect.TraceSlice) {
 	t.closeArgs()
 	t.end()
 	t.counts.Slices++
+	if _, ok := t.spans[s.TID]; !ok {
+		t.spans[s.TID] = span{from: s.From}
+	}
 	t.arrow(s)
 	if s.State != inspect.TraceRunning || s.CPU < 0 {
 		return
@@ -194,8 +202,19 @@ func (t *TraceWriter) arrow(s *inspect.TraceSlice) {
 	if s.State != inspect.TraceRunning || s.From != w.run {
 		return
 	}
+	// A wake-up on another CPU takes effect some microseconds after the waker
+	// asked for it. One that wakes its parent at its end is dead by then, maybe
+	// since before the trace began.
+	at := w.at
+	waker, shown := t.spans[w.by]
+	if waker.end != 0 {
+		at = min(at, waker.end-1)
+	}
+	if !shown || at < waker.from {
+		return
+	}
 	t.counts.Arrows++
-	t.begin('s', "wake-up", "wakeup", w.byPID, w.by, w.at)
+	t.begin('s', "wake-up", "wakeup", w.byPID, w.by, at)
 	t.num("id", int(t.counts.Arrows))
 	t.end()
 	t.begin('f', "wake-up", "wakeup", s.PID, s.TID, s.From)
@@ -207,6 +226,19 @@ func (t *TraceWriter) arrow(s *inspect.TraceSlice) {
 // event writes the marks. What slices show already is left out.
 func (t *TraceWriter) event(e *inspect.TraceEvent) {
 	switch e.Kind {
+	case inspect.TraceOut:
+		if e.State == inspect.TraceDead {
+			x, ok := t.spans[e.TID]
+			if !ok { // all that is known of it is its end
+				x.from = e.NS
+			}
+			x.end = e.NS
+			t.spans[e.TID] = x
+		}
+	case inspect.TraceNew, inspect.TraceIn, inspect.TraceSeed:
+		if x, ok := t.spans[e.TID]; !ok || x.end != 0 { // or the number is used again
+			t.spans[e.TID] = span{from: e.NS}
+		}
 	case inspect.TraceFork:
 		name := "new thread"
 		if e.Process {
