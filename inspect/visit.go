@@ -47,6 +47,7 @@ type entry struct {
 	want   Want // what was read of this very process
 	bpf    bool // from records
 	dirty  bool // it has run since its command line was read
+	ending bool // one of its threads was on its way out
 	sums   [slotCount]uint64
 	leader counters // of the leader thread, from the process's own files
 	// threads are those seen last, also when p does not show them: what has
@@ -126,16 +127,16 @@ type visit struct {
 	clock  uint64
 	totals taskstats.Totals
 	exact  bool // totals are known
-	// exiting: a thread was seen on its way out.
-	exiting bool
-	fds     int
-	args    []string
-	cut     bool
-	cgroup  string
-	exe     string
-	comm    string // only when stat cannot tell
+	ending bool // a thread may have been on its way out when totals were asked for
+	fds    int
+	args   []string
+	cut    bool
+	cgroup string
+	exe    string
+	comm   string // only when stat cannot tell
 
 	tids       []int
+	asked      []int // the threads before totals were asked for
 	list       []Thread
 	listSums   []threadSum
 	listed     Why  // OK: list is complete
@@ -167,8 +168,8 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
 	v.sums, v.whys, v.fresh = [slotCount]uint64{}, [slotCount]Why{}, [slotCount]bool{}
 	v.stuck = v.stuck[:0]
 	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
-	v.tids, v.list, v.listSums = v.tids[:0], v.list[:0], v.listSums[:0]
-	v.listed, v.threadsNew, v.exact, v.exiting = NotRead, false, false, false
+	v.tids, v.asked, v.list, v.listSums = v.tids[:0], v.asked[:0], v.list[:0], v.listSums[:0]
+	v.listed, v.threadsNew, v.exact, v.ending = NotRead, false, false, false
 }
 
 // wantOf is what shall be read of that process.
@@ -241,7 +242,7 @@ func (v *visit) readFiles() {
 
 func (v *visit) readRest() {
 	if v.want&WantTotals != 0 && v.ps.totals != nil && !v.kernelThread() {
-		v.totals, v.exact = v.ps.totals.ask(v.pid)
+		v.askTotals()
 	}
 	if v.zombieLeader() {
 		v.readThreads()
@@ -268,7 +269,7 @@ func (v *visit) readRest() {
 	if v.want&WantThreads != 0 && v.listed == NotRead {
 		v.readThreads()
 	}
-	v.askAgain()
+	v.confirmTotals()
 }
 
 // isThread: /proc/TID can be opened although it is not listed; its Tgid is

@@ -16,7 +16,7 @@ func (v *visit) finish() {
 		v.entry = v.again()
 		return
 	}
-	e := &entry{p: new(Process), want: v.want, sums: v.sums, bpf: v.record, dirty: v.dirty()}
+	e := &entry{p: new(Process), want: v.want, sums: v.sums, bpf: v.record, dirty: v.dirty(), ending: v.ending}
 	p := e.p
 	switch {
 	case v.old != nil:

@@ -31,6 +31,7 @@ func (v *visit) readThreads() {
 		return
 	}
 	v.listed = OK
+	v.ending = v.ending || !subset(v.asked, v.tids)
 	v.list = slices.Grow(v.list, len(v.tids))
 	v.alive = 0
 	var old []Thread
@@ -56,23 +57,6 @@ func (v *visit) readThreads() {
 	if len(v.list) == 0 {
 		v.listed = Gone
 	}
-}
-
-// askAgain asks for the totals once more, now that the threads have been read. The
-// kernel counts a thread twice from when it notes what an exiting thread did until
-// that has exited: of two answers the lower one is nearer the truth, and while a
-// thread is seen in between there is none.
-func (v *visit) askAgain() {
-	if !v.exact || v.listed != OK {
-		return
-	}
-	again, ok := v.ps.totals.ask(v.pid)
-	if v.exact = ok && !v.exiting; !v.exact {
-		return
-	}
-	t := &v.totals
-	t.Voluntary, t.Involuntary = min(t.Voluntary, again.Voluntary), min(t.Involuntary, again.Involuntary)
-	t.RunNS, t.ReadyNS, t.Slices = min(t.RunNS, again.RunNS), min(t.ReadyNS, again.ReadyNS), min(t.Slices, again.Slices)
 }
 
 // threadsRest reports whether the threads need not be read, although the process
@@ -113,6 +97,7 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 	sched, err := v.r.ThreadFile(v.pid, tid, proc.FileSchedstat)
 	schedWhy := v.threadText(proc.FileSchedstat, sched, err, &now.sched)
 	if schedWhy == Gone {
+		v.ending = true
 		return
 	}
 	var s proc.Schedstat
@@ -122,9 +107,10 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 	stat, err := v.r.ThreadFile(v.pid, tid, proc.FileStat)
 	statWhy := v.threadText(proc.FileStat, stat, err, &now.stat)
 	if statWhy == Gone {
+		v.ending = true
 		return
 	}
-	if old != nil && now.stat == sum.stat && now.sched == sum.sched && sum.status != 0 && schedWhy == OK {
+	if old != nil && now.stat == sum.stat && now.sched == sum.sched && sum.status != 0 && schedWhy == OK && !v.before.ending {
 		now.status = sum.status
 		v.appendThread(*old, now)
 		return
@@ -142,11 +128,12 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 		}
 	}
 	v.setThreadStat(&t, tid, statWhy)
-	v.exiting = v.exiting || statWhy == OK && v.tstat.Flags&proc.FlagExiting != 0 && !t.State.exited()
+	v.ending = v.ending || statWhy != OK || v.tstat.Flags&proc.FlagExiting != 0 && (old == nil || !old.State.exited())
 	setThreadSched(&t, &s, schedWhy)
 	text, err := v.r.ThreadFile(v.pid, tid, proc.FileStatus)
 	statusWhy := v.threadText(proc.FileStatus, text, err, &now.status)
 	if statusWhy == Gone {
+		v.ending = true
 		return
 	}
 	if statusWhy == OK && proc.ParseStatus(text, &v.tstatus) != nil {
