@@ -142,6 +142,7 @@ func (a *app) openSubjects(perThread bool) subjects {
 // which we have "sent SIGTERM" "to" somebody.
 type act struct {
 	what, done, link string
+	follows          string // what will come of it; "" speaks for itself
 	do               func(subject) error
 }
 
@@ -155,6 +156,11 @@ func (a *app) confirm(s subjects, c act) {
 	}}
 	if len(s) > 1 {
 		m.head = s.lines()
+	}
+	if c.follows != "" {
+		for _, l := range model.Wrap(c.follows, 60) {
+			m.head = append(m.head, model.Plain(l, model.Muted))
+		}
 	}
 	a.choose(m)
 }

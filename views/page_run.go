@@ -199,9 +199,31 @@ func (a *app) freeze() {
 
 // killWorker kills the selected process of the load, after a confirmation.
 func (a *app) killWorker() {
-	if s := a.openSubjects(false); len(s) > 0 {
-		a.confirm(s, act{"kill worker", "killed worker", "with SIGKILL:", func(who subject) error { return who.target.Signal(unix.SIGKILL) }})
+	p, ok := a.top().(*runPage)
+	if !ok {
+		return
 	}
+	if s := a.openSubjects(false); len(s) > 0 {
+		a.confirm(s, act{
+			what: "kill worker", done: "killed worker", link: "with SIGKILL:", follows: p.ifKilled(s),
+			do: func(who subject) error { return who.target.Signal(unix.SIGKILL) },
+		})
+	}
+}
+
+// ifKilled says what becomes of the run without a process, as the load itself
+// says it; "" for several at once, or one that the plan does not name.
+func (p *runPage) ifKilled(s subjects) string {
+	r := p.status.Result
+	if len(s) != 1 || r == nil || r.Manifest == nil || r.Manifest.Plan == nil {
+		return ""
+	}
+	for i := range r.Manifest.Processes {
+		if r.Manifest.Processes[i].PID == s[0].target.ID().PID {
+			return "If it is killed, " + r.Manifest.Plan.IfKilled(i) + "."
+		}
+	}
+	return ""
 }
 
 func (a *app) toggleOpenChecks() {

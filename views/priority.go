@@ -34,7 +34,7 @@ func (a *app) niceMenu(direction int) {
 			continue
 		}
 		m.items = append(m.items, menuItem{text: text, do: func() {
-			a.confirm(s, act{"change nice " + text.Text(), "changed nice " + text.Text(), "of", func(who subject) error {
+			a.confirm(s, act{what: "change nice " + text.Text(), done: "changed nice " + text.Text(), link: "of", do: func(who subject) error {
 				old, ok := who.nice.Get()
 				if !ok {
 					return errors.New("its nice value is not known")
@@ -93,7 +93,7 @@ func (a *app) askAffinity() {
 			}
 			list := strings.TrimSpace(text)
 			a.prompt = nil
-			a.confirm(s, act{"allow only CPUs " + list, "allowed only CPUs " + list, "to", func(who subject) error {
+			a.confirm(s, act{what: "allow only CPUs " + list, done: "allowed only CPUs " + list, link: "to", do: func(who subject) error {
 				if who.thread != nil {
 					return who.target.SetThreadAffinity(*who.thread, cpus)
 				}

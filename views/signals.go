@@ -34,7 +34,7 @@ func (a *app) signalMenu() {
 		m.items = append(m.items, menuItem{
 			text: model.Line{{Text: name, Width: 9, Style: model.Strong}, {Text: sig.what, Style: model.Muted}},
 			do: func() {
-				a.confirm(s, act{"send " + name, "sent " + name, "to", func(who subject) error { return who.target.Signal(sig.sig) }})
+				a.confirm(s, act{what: "send " + name, done: "sent " + name, link: "to", do: func(who subject) error { return who.target.Signal(sig.sig) }})
 			},
 		})
 	}
