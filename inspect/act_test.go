@@ -2,6 +2,7 @@ package inspect_test
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -54,7 +55,11 @@ func TestTarget(t *testing.T) {
 		t.Error(err)
 	}
 	p = read(t, r, only(pid)).ByPID(pid)
-	if got := p.Threads[len(p.Threads)-1].Nice; got != inspect.Know(12) || p.Nice != inspect.Know(7) {
+	i := slices.IndexFunc(p.Threads, func(t inspect.Thread) bool { return t.ID == last })
+	if i < 0 {
+		t.Fatalf("thread %v is gone", last)
+	}
+	if got := p.Threads[i].Nice; got != inspect.Know(12) || p.Nice != inspect.Know(7) {
 		t.Errorf("nice of one thread %+v, of the leader %+v", got, p.Nice)
 	}
 	if err := target.Signal(unix.SIGKILL); err != nil {

@@ -63,10 +63,10 @@ func (v *visit) readThreads() {
 // is: none of them has run, as the CPU clock of the process tells, and none can
 // have become ready to run without having got a CPU yet, which the clock does not
 // tell. What others do to threads is looked at every so many passes, and always of
-// the process in focus.
+// the process in focus and of those that a pass is all about.
 func (v *visit) threadsRest() bool {
 	e := v.old
-	if e == nil || !v.ps.live || !v.ps.noneWaits || v.pid == v.ps.focus || (v.pid+v.ps.round)%fullRounds == 0 || v.zombieLeader() {
+	if e == nil || !v.ps.live || !v.ps.noneWaits || v.ps.only || v.pid == v.ps.focus || (v.pid+v.ps.round)%fullRounds == 0 || v.zombieLeader() {
 		return false
 	}
 	return v.sums[slotClock] != 0 && v.sums[slotClock] == e.sums[slotClock] && len(v.stuck) == 0 && len(e.p.StuckFiles) == 0 &&

@@ -323,7 +323,7 @@ func TestAttachGoldens(t *testing.T) {
 		d.Golden(p.name)
 	}
 	d.Type("3*")
-	d.See("total")
+	d.See("total", "▼ stacks")
 	d.Golden("attach_memory_unfolded")
 	d.Type("t")
 	d.See("gap")
