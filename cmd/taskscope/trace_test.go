@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"taskscope/inspect"
 )
@@ -29,13 +32,18 @@ func tracedShell(t *testing.T) (pid string, c *exec.Cmd) {
 	return strconv.Itoa(c.Process.Pid), c
 }
 
-// needTracer skips where the scheduler cannot be traced.
+// needTracer skips where the scheduler may not be traced, and fails where it must
+// be possible.
 func needTracer(t *testing.T, pid string) {
 	t.Helper()
 	n, _ := strconv.Atoi(pid)
 	tr, err := inspect.OpenTracer(t.Context(), inspect.TraceOptions{ID: inspect.ID{PID: n}, Source: inspect.TraceExact})
-	if err != nil {
+	var why *inspect.TraceError
+	if errors.As(err, &why) && (os.Geteuid() != 0 || errors.Is(err, unix.EPERM)) {
 		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	tr.Close()
 }
