@@ -40,6 +40,24 @@ func (x Exited) addAll(gone []*Thread) Exited {
 	return x
 }
 
+// keepUp lifts what exited threads have counted until the totals over them and
+// the living are not below those of before: a total never falls. It may seem to
+// where the living threads and the total were not read at one instant, and a
+// thread was between the two.
+func (x Exited) keepUp(living *counters, before *Process) Exited {
+	lift := func(exited *uint64, alive, before Known[uint64]) {
+		if before.OK() && alive.OK() && alive.V+*exited < before.V {
+			*exited = before.V - alive.V
+		}
+	}
+	lift(&x.Voluntary, living.voluntary, before.Switches.Voluntary)
+	lift(&x.Involuntary, living.involuntary, before.Switches.Involuntary)
+	lift(&x.RunNS, living.run, before.RunNS)
+	lift(&x.ReadyNS, living.ready, before.ReadyNS)
+	lift(&x.Slices, living.slices, before.Slices)
+	return x
+}
+
 // above gives how many more switches x has than y, which it is made of.
 func (x Exited) above(y Exited) [2]uint64 {
 	return [2]uint64{x.Voluntary - min(x.Voluntary, y.Voluntary), x.Involuntary - min(x.Involuntary, y.Involuntary)}

@@ -54,3 +54,15 @@ func TestExitedPlus(t *testing.T) {
 		})
 	}
 }
+
+// TestExitedKeepsUp: what is shown as a total over living and exited threads does
+// not fall because a thread was seen by the total and not by the list.
+func TestExitedKeepsUp(t *testing.T) {
+	before := &Process{Switches: Switches{Voluntary: Know[uint64](100), Involuntary: Know[uint64](87)}, RunNS: Know[uint64](500), Slices: Unknown[uint64](NotRead)}
+	living := counters{voluntary: Know[uint64](60), involuntary: Know[uint64](37), run: Know[uint64](400), ready: Know[uint64](1), slices: Know[uint64](3)}
+	got := Exited{Voluntary: 50, Involuntary: 49, RunNS: 99, Slices: 7}.keepUp(&living, before)
+	want := Exited{Voluntary: 50, Involuntary: 50, RunNS: 100, Slices: 7}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

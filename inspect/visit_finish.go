@@ -174,10 +174,14 @@ func (v *visit) sumCounters(p *Process, leader *counters) {
 		p.Switches = Switches{Voluntary: Know(t.Voluntary), Involuntary: Know(t.Involuntary), Scope: ScopeProcess, Exact: true}
 		return
 	}
+	lifted := p.Exited.above(before)
+	if v.before != nil && v.before.bpf {
+		p.Exited = p.Exited.keepUp(&living, v.before.p)
+	}
 	x := &p.Exited
 	living.add(&counters{Know(x.Voluntary), Know(x.Involuntary), Know(x.RunNS), Know(x.ReadyNS), Know(x.Slices)})
 	p.RunNS, p.ReadyNS, p.Slices = living.run, living.ready, living.slices
-	p.Switches = Switches{Voluntary: living.voluntary, Involuntary: living.involuntary, lifted: x.above(before)}
+	p.Switches = Switches{Voluntary: living.voluntary, Involuntary: living.involuntary, lifted: lifted}
 	if living.voluntary.OK() || living.involuntary.OK() {
 		p.Switches.Exact = v.exact
 		p.Switches.Scope = ScopeProcessLive

@@ -105,17 +105,5 @@ func (v *visit) exited(x Exited, living *counters) Exited {
 	if b == nil || v.dead.exact && b.bpf && b.p.Switches.Exact {
 		return x
 	}
-	// This, or what came before, is a floor: a total never falls below it.
-	keepUp := func(exited *uint64, alive, before Known[uint64]) {
-		if before.OK() && alive.OK() && alive.V+*exited < before.V {
-			*exited = before.V - alive.V
-		}
-	}
-	q := b.p
-	keepUp(&x.Voluntary, living.voluntary, q.Switches.Voluntary)
-	keepUp(&x.Involuntary, living.involuntary, q.Switches.Involuntary)
-	keepUp(&x.RunNS, living.run, q.RunNS)
-	keepUp(&x.ReadyNS, living.ready, q.ReadyNS)
-	keepUp(&x.Slices, living.slices, q.Slices)
-	return x
+	return x.keepUp(living, b.p)
 }
