@@ -42,7 +42,12 @@ func FieldByID(id string) (*Field, bool) {
 // Less orders two rows by a field, unknown values last in either direction,
 // ties by (pid, start, tid).
 func Less(f *Field, desc bool, a, b Row) bool {
-	va, vb := f.Get(a), f.Get(b)
+	return LessBy(f.Get(a), f.Get(b), desc, a, b)
+}
+
+// LessBy is Less for rows that stand for values of the same kind which are not
+// those of the row itself, such as the total of a folded branch.
+func LessBy(va, vb Value, desc bool, a, b Row) bool {
 	switch {
 	case va.OK() != vb.OK():
 		return va.OK()

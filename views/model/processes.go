@@ -238,9 +238,47 @@ func (p *Processes) arrangeTree() {
 	if p.filter != nil {
 		o.Match = func(i int) bool { return p.filter.Match(p.row(i)) }
 	}
-	for _, t := range p.forest.Flatten(&p.view, o) {
+	rows := p.forest.Flatten(&p.view, o)
+	if less := p.lessFolded(rows); less != nil {
+		o.Less = less
+		rows = p.forest.Flatten(&p.view, o)
+	}
+	for _, t := range rows {
 		p.push(t)
 	}
+}
+
+// lessFolded orders folded rows by what they show, the total of their subtree.
+// Which processes that are is known only once the tree is laid out. nil: there
+// is no such row, or the order is by something else.
+func (p *Processes) lessFolded(rows []inspect.TreeRow) func(i, j int) bool {
+	o := p.Order()
+	f, ok := inspect.FieldByID(o.Field)
+	if !ok || len(p.Folded) == 0 {
+		return nil
+	}
+	if _, ok := summed[f.ID]; !ok {
+		return nil
+	}
+	totals := map[int]inspect.Value{}
+	for _, r := range rows {
+		if !r.Folded {
+			continue
+		}
+		if t := p.sum(p.subtree(procRow{TreeRow: r, thread: -1}), f); t.value.OK() {
+			totals[r.Index] = t.value
+		}
+	}
+	if len(totals) == 0 {
+		return nil
+	}
+	value := func(i int) inspect.Value {
+		if v, ok := totals[i]; ok {
+			return v
+		}
+		return f.Get(p.row(i))
+	}
+	return func(i, j int) bool { return inspect.LessBy(value(i), value(j), o.Desc, p.row(i), p.row(j)) }
 }
 
 func (p *Processes) arrangeList() {

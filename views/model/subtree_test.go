@@ -1,8 +1,10 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,59 @@ func TestFoldedRowsShowTotals(t *testing.T) {
 	}
 	if math.Abs(cpu-130) < 1 {
 		t.Error("the total is that of one process")
+	}
+}
+
+// TestFoldedRowsSortByTotals: siblings stand in the order of what they show,
+// which for a folded one is the total of its subtree.
+func TestFoldedRowsSortByTotals(t *testing.T) {
+	frame := frameAt(40, 1) // a root, ten children of it, and below each two more
+	for i, q := range frame.Processes {
+		switch {
+		case i == 0:
+			q.PPID = inspect.Know(0)
+		case i%3 == 1:
+			q.PPID = inspect.Know(frame.Processes[0].ID.PID)
+		default:
+			q.PPID = inspect.Know(frame.Processes[i-(i+2)%3].ID.PID)
+		}
+	}
+	p := NewProcesses(UnicodeGlyphs())
+	p.Apply(frame)
+	p.SortBy("rss_bytes")
+	f, _ := inspect.FieldByID("rss_bytes")
+	shown := func() (list []uint64, moved bool) {
+		own := uint64(math.MaxUint64)
+		for _, r := range p.rows {
+			if r.Depth != 1 || r.thread >= 0 {
+				continue
+			}
+			v := f.Get(p.row(r.Index)).U
+			moved = moved || v > own
+			own = v
+			if r.Folded {
+				v = p.sum(p.subtree(r), f).value.U
+			}
+			list = append(list, v)
+		}
+		return list, moved
+	}
+	p.Arrange()
+	if list, moved := shown(); moved || len(list) < 10 || !slices.IsSortedFunc(list, func(a, b uint64) int { return cmp.Compare(b, a) }) {
+		t.Fatalf("unfolded: %v", list)
+	}
+	for i := range p.view.Processes {
+		if q := p.view.Processes[i]; q.PPID.Or(0) == frame.Processes[0].ID.PID && i%2 == 0 {
+			p.Folded[q.ID] = true
+		}
+	}
+	p.Arrange()
+	list, moved := shown()
+	if !slices.IsSortedFunc(list, func(a, b uint64) int { return cmp.Compare(b, a) }) {
+		t.Errorf("folded: %v", list)
+	}
+	if !moved {
+		t.Error("no total is greater than the value of a sibling before it: nothing is shown by this test")
 	}
 }
 
