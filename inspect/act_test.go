@@ -95,7 +95,8 @@ func firstCPU(t *testing.T) int {
 }
 
 func TestProbe(t *testing.T) {
-	caps := inspect.Probe(t.Context(), "")
+	rep := inspect.Probe(t.Context(), "")
+	caps := rep.Capabilities
 	seen := map[string]bool{}
 	for _, c := range caps {
 		if c.ID == "" || c.Title == "" || seen[c.ID] {
@@ -115,14 +116,23 @@ func TestProbe(t *testing.T) {
 			t.Errorf("state %q", c.State)
 		}
 	}
+	gives := 0
+	for _, c := range caps {
+		if len(c.Needs) > 0 {
+			gives++
+		}
+	}
+	if gives != len(rep.Gives) || (rep.Grant == "") != (gives == 0) || (rep.Grant == "") == (rep.NoGrant == "") {
+		t.Errorf("%d capabilities could be given: %q gives %q, else %q", gives, rep.Grant, rep.Gives, rep.NoGrant)
+	}
 	if !seen["proc_smaps_other_users"] || !seen["taskstats"] || len(caps) < 15 || !seen["bpf_trace"] {
 		t.Errorf("%d capabilities: %v", len(caps), seen)
 	}
 }
 
 func TestProbeOfNoMount(t *testing.T) {
-	for _, c := range inspect.Probe(t.Context(), "/no/such/place") {
-		if c.State != inspect.UnknownState || c.Reason == "" {
+	for _, c := range inspect.Probe(t.Context(), "/no/such/place").Capabilities {
+		if c.State != inspect.UnknownState || c.Reason == "" || c.Needs != nil {
 			t.Errorf("%+v", c)
 		}
 	}

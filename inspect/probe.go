@@ -18,7 +18,20 @@ type Capability struct {
 	Title  string
 	State  string // available, absent, unknown
 	Reason string // why not, in words
-	Remedy string // the one command or change that would give it
+	Remedy string // the one command or change that would give it alone
+	// Needs are the capabilities, as setcap(8) names them, that would give it
+	// when the file of the program had them; nil where they would not help.
+	Needs []string
+}
+
+// Report is what the kernel lets this program do.
+type Report struct {
+	Capabilities []Capability // all that are known, in a fixed order
+	// Grant is the one command that gives whatever a capability of the program's
+	// file would give: the Needs of all, and what the file has already. Without
+	// anything to give, or no way to, it is "" and NoGrant says why.
+	Grant, NoGrant string
+	Gives          []string // the IDs of what it gives
 }
 
 // The states of a Capability.
@@ -26,15 +39,13 @@ const (
 	Available     = "available"
 	Absent        = "absent"
 	UnknownState  = "unknown"
-	remedyHidepid = "sudo mount -o remount,hidepid=0 /proc"
-	ptraceAndDAC  = "cap_sys_ptrace,cap_dac_read_search"
 	maxCandidates = 16
 )
 
 // Probe tries each capability by doing it, on procRoot ("/proc" when empty).
 // It leaves nothing changed. The list is complete, in a fixed order, also when
 // ctx ends early: what was not tried is unknown.
-func Probe(ctx context.Context, procRoot string) []Capability {
+func Probe(ctx context.Context, procRoot string) *Report {
 	p := &prober{ctx: ctx}
 	fs, err := proc.Open(procRoot)
 	if err == nil {
@@ -42,7 +53,8 @@ func Probe(ctx context.Context, procRoot string) []Capability {
 		p.pool = proc.NewPool(fs, proc.PoolOptions{})
 		p.findOthers()
 	}
-	out := make([]Capability, 0, len(probes))
+	rep := &Report{Capabilities: make([]Capability, 0, len(probes))}
+	own := ownGrant()
 	for _, pr := range probes {
 		c := Capability{ID: pr.id, Title: pr.title, State: UnknownState}
 		switch {
@@ -51,18 +63,21 @@ func Probe(ctx context.Context, procRoot string) []Capability {
 		case err != nil:
 			c.Reason = err.Error()
 		default:
-			c.State, c.Reason, c.Remedy = pr.try(p)
+			var would remedy
+			c.State, c.Reason, would = pr.try(p)
+			c.Remedy, c.Needs = own.remedy(would)
 		}
-		out = append(out, c)
+		rep.Capabilities = append(rep.Capabilities, c)
 	}
+	rep.Grant, rep.NoGrant, rep.Gives = own.all(rep.Capabilities)
 	if fs != nil && p.pool.Close() == nil {
 		fs.Close()
 	}
-	return out
+	return rep
 }
 
-// attempt is the outcome of a probe: state, reason, remedy.
-type attempt = func(p *prober) (state, reason, remedy string)
+// attempt is a probe: what came of it, why not, what would give it.
+type attempt = func(p *prober) (state, reason string, would remedy)
 
 // probes are all capabilities, in the order in which they are shown.
 var probes = []struct {
@@ -72,9 +87,9 @@ var probes = []struct {
 	{"all_processes", "see the processes of all users", (*prober).allProcesses},
 	{"proc_smaps_own", "memory segments of own processes", (*prober).ownSmaps},
 	{"proc_smaps_other_users", "memory segments and PSS of other users' processes", others(proc.FileSmaps, "cap_sys_ptrace")},
-	{"proc_io_other_users", "storage traffic of other users' processes", others(proc.FileIO, ptraceAndDAC)},
-	{"proc_fd_other_users", "open files of other users' processes", others(proc.FileFD, ptraceAndDAC)},
-	{"proc_syscall_other_users", "system call and stack pointer of other users' threads", others(proc.FileSyscall, ptraceAndDAC)},
+	{"proc_io_other_users", "storage traffic of other users' processes", others(proc.FileIO, "cap_sys_ptrace,cap_dac_read_search")},
+	{"proc_fd_other_users", "open files of other users' processes", others(proc.FileFD, "cap_sys_ptrace,cap_dac_read_search")},
+	{"proc_syscall_other_users", "system call and stack pointer of other users' threads", others(proc.FileSyscall, "cap_sys_ptrace,cap_dac_read_search")},
 	{"proc_stack", "kernel stacks", (*prober).kernelStack},
 	{"schedstat", "time running and time ready of threads", (*prober).schedstat},
 	{"cpu_clock", "CPU time in nanoseconds", (*prober).cpuClock},
@@ -98,7 +113,7 @@ type prober struct {
 	fs     *proc.FS
 	pool   *proc.Pool
 	others []int // user processes that are not ours
-	hidden bool  // processes are listed that nothing can be read of
+	hidden bool  // some are not listed, or listed and not readable
 	types  bpf.Types
 }
 
@@ -111,6 +126,7 @@ func (p *prober) findOthers() {
 		return
 	}
 	self := unix.Getpid()
+	p.hidden = !slices.Contains(pids, 1)
 	var mine []int
 	for _, pid := range pids {
 		var st proc.Status
@@ -151,81 +167,80 @@ func (p *prober) readable(pid int, f proc.File) error {
 // others tries a file of other users' processes: one that can be read is enough
 // (a security module may protect single ones even from root).
 func others(f proc.File, caps string) attempt {
-	return func(p *prober) (string, string, string) {
+	return func(p *prober) (string, string, remedy) {
 		if len(p.others) == 0 && p.hidden {
-			return Absent, "procfs is mounted with hidepid", remedyHidepid
+			return Absent, "procfs is mounted with hidepid: processes of other users are hidden", remedy{caps: caps, change: showAll}
 		}
 		if len(p.others) == 0 {
-			return UnknownState, "no process of another user runs or is visible", ""
+			return UnknownState, "no process of another user runs or is visible", remedy{}
 		}
 		denied := false
 		for _, pid := range p.others {
 			err := p.readable(pid, f)
 			if err == nil {
-				return Available, "", ""
+				return Available, "", remedy{}
 			}
 			denied = denied || errors.Is(err, proc.ErrDenied)
 		}
 		if !denied {
-			return UnknownState, fmt.Sprintf("no %s of another user's process could be read", f), ""
+			return UnknownState, fmt.Sprintf("no %s of another user's process could be read", f), remedy{}
 		}
-		if why := ownPowers().denied(f); why != Denied {
-			return Absent, why.Text(), setcap(caps)
+		why := ownPowers().denied(f)
+		text := why.Text()
+		switch {
+		case why != Denied:
+		case bpf.InUserNamespace():
+			text += ": the capabilities of a user namespace do not count for it"
+		default:
+			text += " in spite of the capabilities"
 		}
-		if bpf.InUserNamespace() {
-			return Absent, Denied.Text() + ": the capabilities of a user namespace do not count for it", setcap(caps)
-		}
-		return Absent, Denied.Text() + " in spite of the capabilities", ""
+		return Absent, text, remedy{caps: caps}
 	}
 }
 
-func (p *prober) ownSmaps() (string, string, string) {
-	return verdict(p.readable(unix.Getpid(), proc.FileSmaps), "")
+func (p *prober) ownSmaps() (string, string, remedy) {
+	return verdict(p.readable(unix.Getpid(), proc.FileSmaps), remedy{})
 }
 
 // verdict turns the error of an attempt into the outcome.
-func verdict(err error, remedy string) (string, string, string) {
+func verdict(err error, would remedy) (string, string, remedy) {
 	switch proc.Classify(err) {
 	case proc.ClassOK:
-		return Available, "", ""
+		return Available, "", remedy{}
 	case proc.ClassDenied:
-		return Absent, Denied.Text(), remedy
+		return Absent, Denied.Text(), would
 	case proc.ClassAbsent, proc.ClassGone:
-		return Absent, NotSupported.Text(), remedy
+		return Absent, NotSupported.Text(), would
 	}
-	return UnknownState, err.Error(), ""
+	return UnknownState, err.Error(), remedy{}
 }
 
-func (p *prober) allProcesses() (string, string, string) {
-	r := p.fs.NewReader()
-	pids, err := r.PIDs(nil)
-	switch {
+func (p *prober) allProcesses() (string, string, remedy) {
+	switch _, err := p.fs.NewReader().PIDs(nil); {
 	case err != nil:
-		return verdict(err, "")
+		return verdict(err, remedy{})
 	case p.hidden:
-		return Absent, "procfs is mounted with hidepid: processes of other users cannot be read", remedyHidepid
-	case !slices.Contains(pids, 1):
-		return Absent, "procfs hides processes (hidepid or subset=pid)", remedyHidepid
+		return Absent, "procfs is mounted with hidepid: processes of other users are hidden", remedy{caps: "cap_sys_ptrace", change: showAll}
 	}
-	return Available, "", ""
+	return Available, "", remedy{}
 }
 
-func (p *prober) kernelStack() (string, string, string) {
-	state, reason, _ := verdict(p.readable(unix.Getpid(), proc.FileStack), "")
+func (p *prober) kernelStack() (string, string, remedy) {
+	state, reason, _ := verdict(p.readable(unix.Getpid(), proc.FileStack), remedy{})
 	if state == Absent && reason == Denied.Text() {
-		return Absent, ownPowers().denied(proc.FileStack).Text(), setcap("cap_sys_admin")
+		return Absent, ownPowers().denied(proc.FileStack).Text(), remedy{caps: "cap_sys_admin"}
 	}
-	return state, reason, ""
+	return state, reason, remedy{}
 }
 
-func (p *prober) schedstat() (string, string, string) {
-	return verdict(p.readable(unix.Getpid(), proc.FileSchedstat), "a kernel built with CONFIG_SCHED_INFO")
+func (p *prober) schedstat() (string, string, remedy) {
+	return verdict(p.readable(unix.Getpid(), proc.FileSchedstat), remedy{change: "a kernel built with CONFIG_SCHED_INFO"})
 }
 
-func (p *prober) cpuClock() (string, string, string) {
+func (p *prober) cpuClock() (string, string, remedy) {
 	if !p.fs.Live() {
-		return Absent, "the procfs in use is not of this PID namespace", ""
+		return Absent, "the procfs in use is not of this PID namespace", remedy{}
 	}
 	_, err := proc.CPUClock(unix.Getpid())
-	return verdict(err, "")
+	return verdict(err, remedy{})
 }

@@ -8,9 +8,9 @@ import (
 
 // bpfSource loads the programs, runs them, compares our own record with /proc,
 // and lets them go.
-func (p *prober) bpfSource() (string, string, string) {
+func (p *prober) bpfSource() (string, string, remedy) {
 	if !p.fs.Live() {
-		return Absent, errOtherNamespace.Error(), ""
+		return Absent, errOtherNamespace.Error(), remedy{}
 	}
 	src, err := bpf.Open(p.ctx, &p.types)
 	if err != nil {
@@ -19,28 +19,28 @@ func (p *prober) bpfSource() (string, string, string) {
 	caps := src.Caps()
 	_ = src.Close()
 	if caps.ExactRSS != nil {
-		return Available, "sizes are read from /proc: " + caps.ExactRSS.Error(), ""
+		return Available, "sizes are read from /proc: " + caps.ExactRSS.Error(), remedy{}
 	}
-	return Available, "", ""
+	return Available, "", remedy{}
 }
 
 // bpfTotals does the same with the program for totals.
-func (p *prober) bpfTotals() (string, string, string) {
+func (p *prober) bpfTotals() (string, string, remedy) {
 	if !p.fs.Live() {
-		return Absent, errOtherNamespace.Error(), ""
+		return Absent, errOtherNamespace.Error(), remedy{}
 	}
 	src, err := bpf.OpenTotals(p.ctx, &p.types)
 	if err != nil {
 		return bpfVerdict(err)
 	}
 	_ = src.Close()
-	return Available, "", ""
+	return Available, "", remedy{}
 }
 
 // bpfTrace loads the tracer and attaches it, without letting it look at anything.
-func (p *prober) bpfTrace() (string, string, string) {
+func (p *prober) bpfTrace() (string, string, remedy) {
 	if !p.fs.Live() {
-		return Absent, errOtherNamespace.Error(), ""
+		return Absent, errOtherNamespace.Error(), remedy{}
 	}
 	t, err := bpf.NewTracer(p.ctx, bpf.TracerOptions{Aggregates: true, MaxThreads: 1, Types: &p.types})
 	if err != nil {
@@ -51,15 +51,15 @@ func (p *prober) bpfTrace() (string, string, string) {
 	if err != nil {
 		return bpfVerdict(err)
 	}
-	return Available, "", ""
+	return Available, "", remedy{}
 }
 
 // bpfVerdict turns a failure to open into the outcome: unknown unless trying
 // again would give the same answer.
-func bpfVerdict(err error) (string, string, string) {
+func bpfVerdict(err error) (string, string, remedy) {
 	var e *bpf.Error
 	if !errors.As(err, &e) || !e.Conclusive() {
-		return UnknownState, err.Error(), ""
+		return UnknownState, err.Error(), remedy{}
 	}
-	return Absent, err.Error(), bpfRemedy(e)
+	return Absent, err.Error(), bpfWould(e)
 }

@@ -67,25 +67,48 @@ func (g *grant) readStatus(text string) {
 	}
 }
 
-// remedy is the one command or change that gives the capabilities of a list as
-// setcap writes it. The command keeps what the file has given already, because
-// setcap replaces it.
-func (g *grant) remedy(list string) string {
-	var beyond, all []string
-	want := strings.Split(list, ",")
+// remedy is what would give something: capabilities of the program's file, in a
+// list as setcap writes it, or another change, or the one as well as the other.
+type remedy struct{ caps, change string }
+
+// showAll is what undoes hidepid.
+const showAll = "sudo mount -o remount,hidepid=0 /proc"
+
+// remedy is the one command or change that would do, and the capabilities to
+// give to the file where that would do.
+func (g *grant) remedy(would remedy) (text string, needs []string) {
+	if would.caps == "" {
+		return would.change, nil
+	}
+	want := inOrder(strings.Split(would.caps, ","))
+	refused := g.refused(want)
+	switch {
+	case refused == "":
+		return g.command(want), want
+	case would.change != "":
+		return would.change, nil
+	}
+	return refused, nil
+}
+
+// refused is what must change before the file can give capabilities, "" when
+// they only need to be given.
+func (g *grant) refused(want []string) string {
+	var beyond []string
+	held := true
 	for _, c := range capNames {
-		bit := uint64(1) << c.bit
-		wanted := slices.Contains(want, c.name)
-		if wanted && g.bounding&bit == 0 {
-			beyond = append(beyond, strings.ToUpper(c.name))
-		}
-		if wanted || !g.root && g.permitted&bit != 0 {
-			all = append(all, c.name)
+		if bit := uint64(1) << c.bit; slices.Contains(want, c.name) {
+			held = held && g.permitted&bit != 0
+			if g.bounding&bit == 0 {
+				beyond = append(beyond, strings.ToUpper(c.name))
+			}
 		}
 	}
 	switch {
 	case g.userNS:
 		return "run in the initial user namespace"
+	case held:
+		return "the capabilities are there: allow it in the seccomp filter, security module or control group that refuses it"
 	case len(beyond) > 0:
 		return "start taskscope, or its container, with " + strings.Join(beyond, " and ") + " in the bounding set"
 	case g.noNewPrivs:
@@ -93,7 +116,45 @@ func (g *grant) remedy(list string) string {
 	case g.noSetuid:
 		return "run as root, or copy taskscope to a file system not mounted nosuid and use setcap there"
 	}
-	return "sudo setcap " + strings.Join(all, ",") + "+ep " + shellWord(g.path)
+	return ""
+}
+
+// command gives the file capabilities. It keeps what the file has given
+// already, because setcap replaces it.
+func (g *grant) command(want []string) string {
+	for _, c := range capNames {
+		if !g.root && g.permitted&(1<<c.bit) != 0 {
+			want = append(slices.Clip(want), c.name)
+		}
+	}
+	return "sudo setcap " + strings.Join(inOrder(want), ",") + "+ep " + shellWord(g.path)
+}
+
+// all is the one command that gives what any of the list needs, or why there is
+// none, and the IDs of what it gives.
+func (g *grant) all(list []Capability) (command, why string, gives []string) {
+	var want []string
+	for i := range list {
+		if len(list[i].Needs) > 0 {
+			want = append(want, list[i].Needs...)
+			gives = append(gives, list[i].ID)
+		}
+	}
+	if len(want) == 0 {
+		return "", "nothing is absent that a capability of the program's file would give", nil
+	}
+	return g.command(want), "", gives
+}
+
+// inOrder are capabilities in the order of capNames, each once.
+func inOrder(list []string) []string {
+	var out []string
+	for _, c := range capNames {
+		if slices.Contains(list, c.name) {
+			out = append(out, c.name)
+		}
+	}
+	return out
 }
 
 // shellWord is a path as a shell takes it for one word.
@@ -107,16 +168,17 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// setcap is the remedy for this process.
-func setcap(list string) string {
-	g := ownGrant()
-	return g.remedy(list)
+// bpfWould is what would allow BPF where it failed.
+func bpfWould(e *bpf.Error) remedy {
+	if e.Reason == bpf.NotPermitted {
+		return remedy{caps: "cap_perfmon,cap_bpf"}
+	}
+	return remedy{change: e.Remedy()}
 }
 
-// bpfRemedy is what would allow BPF where it failed.
+// bpfRemedy is that in words, for this process.
 func bpfRemedy(e *bpf.Error) string {
-	if e.Reason == bpf.NotPermitted {
-		return setcap("cap_perfmon,cap_bpf")
-	}
-	return e.Remedy()
+	own := ownGrant()
+	text, _ := own.remedy(bpfWould(e))
+	return text
 }

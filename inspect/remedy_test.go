@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,10 +29,66 @@ func TestRemedy(t *testing.T) {
 		{"no new privileges", grant{bounding: all, noNewPrivs: true}, "start taskscope without no_new_privs, as root"},
 		{"nosuid", grant{bounding: all, noSetuid: true}, "run as root, or copy taskscope to a file system not mounted nosuid and use setcap there"},
 		{"a user namespace", grant{bounding: all, userNS: true, noNewPrivs: true}, "run in the initial user namespace"},
+		{
+			"refused by something else",
+			grant{bounding: all, permitted: all, root: true},
+			"the capabilities are there: allow it in the seccomp filter, security module or control group that refuses it",
+		},
 	} {
-		if got := tc.g.remedy("cap_perfmon,cap_bpf"); got != tc.want {
+		got, needs := tc.g.remedy(remedy{caps: "cap_bpf,cap_perfmon"})
+		if got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
+		// They are named where they can be given, and only there.
+		if want := []string{"cap_perfmon", "cap_bpf"}; slices.Equal(needs, want) != strings.HasPrefix(got, "sudo setcap ") {
+			t.Errorf("%s: needs %q, and %s", tc.name, needs, got)
+		}
+	}
+}
+
+// TestRemedyOtherWays: another change helps where capabilities do not.
+func TestRemedyOtherWays(t *testing.T) {
+	free, closed := grant{bounding: ^uint64(0), path: "/x"}, grant{bounding: ^uint64(0), userNS: true}
+	for _, tc := range []struct {
+		name  string
+		g     grant
+		would remedy
+		want  string
+	}{
+		{"a change only", free, remedy{change: "boot with psi=1"}, "boot with psi=1"},
+		{"the narrower of two", free, remedy{caps: "cap_sys_ptrace", change: showAll}, "sudo setcap cap_sys_ptrace+ep /x"},
+		{"the one of two that helps", closed, remedy{caps: "cap_sys_ptrace", change: showAll}, showAll},
+		{"nothing", free, remedy{}, ""},
+	} {
+		got, needs := tc.g.remedy(tc.would)
+		if got != tc.want || (len(needs) > 0) != strings.Contains(tc.want, "setcap") {
+			t.Errorf("%s: %q, needs %q", tc.name, got, needs)
+		}
+	}
+}
+
+// TestOneCommand: one command gives what all rows need, and nothing else.
+func TestOneCommand(t *testing.T) {
+	rows := []Capability{
+		{ID: "there", State: Available},
+		{ID: "smaps", State: Absent, Needs: []string{"cap_sys_ptrace"}},
+		{ID: "psi", State: Absent, Remedy: "boot with psi=1"},
+		{ID: "trace", State: Absent, Needs: []string{"cap_perfmon", "cap_bpf"}},
+		{ID: "source", State: Absent, Needs: []string{"cap_perfmon", "cap_bpf"}},
+	}
+	g := grant{bounding: ^uint64(0), permitted: 1 << unix.CAP_NET_ADMIN, path: "/a b"}
+	command, why, gives := g.all(rows)
+	if want := "sudo setcap cap_net_admin,cap_sys_ptrace,cap_perfmon,cap_bpf+ep '/a b'"; command != want || why != "" {
+		t.Errorf("%s (%s), want %s", command, why, want)
+	}
+	if want := []string{"smaps", "trace", "source"}; !slices.Equal(gives, want) {
+		t.Errorf("gives %q, want %q", gives, want)
+	}
+	if len(rows[3].Needs) != 2 || rows[3].Needs[0] != "cap_perfmon" {
+		t.Errorf("the rows were changed: %q", rows[3].Needs)
+	}
+	if command, why, gives := g.all(rows[:1]); command != "" || why == "" || gives != nil {
+		t.Errorf("nothing is missing, and yet: %q %q %q", command, why, gives)
 	}
 }
 
@@ -46,7 +103,7 @@ func TestGrantOfStatus(t *testing.T) {
 		t.Errorf("%+v", own)
 	}
 	for _, c := range capNames {
-		if r := own.remedy(c.name); r == "" || strings.ContainsAny(r, "\n%") {
+		if r, _ := own.remedy(remedy{caps: c.name}); r == "" || strings.ContainsAny(r, "\n%") {
 			t.Errorf("%s: %q", c.name, r)
 		}
 	}

@@ -53,9 +53,9 @@ func (a *app) openDoctor() {
 	}
 	probe := a.cfg.Capabilities
 	a.background(func(context.Context) func() {
-		caps := probe()
+		rep := probe()
 		return func() {
-			p.lines = func(w int) []model.Line { return model.Doctor(caps, w) }
+			p.lines = func(w int) []model.Line { return model.Doctor(rep, w) }
 			a.update()
 		}
 	})

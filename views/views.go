@@ -48,7 +48,7 @@ var _ Source = (*inspect.Sampler)(nil)
 type Config struct {
 	Sampler      Source // not yet running: Run runs it
 	Interval     time.Duration
-	Capabilities func() []inspect.Capability
+	Capabilities func() *inspect.Report
 	Loads        model.Loads // nil: no loads page
 	Start        Start
 	ASCII        bool // no box-drawing or braille characters

@@ -358,8 +358,8 @@ func TestStartAttached(t *testing.T) {
 
 func TestHelpAndDoctor(t *testing.T) {
 	d, _ := open(t, 100, 60, func(c *views.Config) {
-		c.Capabilities = func() []inspect.Capability {
-			return []inspect.Capability{{ID: "x", Title: "Title of x", State: "absent", Reason: "reason of x", Remedy: "remedy of x"}}
+		c.Capabilities = func() *inspect.Report {
+			return &inspect.Report{Capabilities: []inspect.Capability{{ID: "x", Title: "Title of x", State: "absent", Reason: "reason of x", Remedy: "remedy of x"}}}
 		}
 	})
 	d.Type("?")

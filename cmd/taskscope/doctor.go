@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"taskscope/inspect"
+	"taskscope/views/model"
 )
 
 func newDoctorCommand(a *app) *cobra.Command {
@@ -16,14 +18,14 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Short: "Show what the kernel lets taskscope read here, and what would give the rest",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			caps := inspect.Probe(cmd.Context(), a.procRoot)
+			rep := inspect.Probe(cmd.Context(), a.procRoot)
 			if err := cmd.Context().Err(); err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(a.stdout, doctorJSON(caps))
+				return writeJSON(a.stdout, doctorJSON(rep))
 			}
-			return a.writeDoctor(caps)
+			return a.writeDoctor(rep)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -32,37 +34,39 @@ func newDoctorCommand(a *app) *cobra.Command {
 }
 
 type capabilityJSON struct {
-	ID     string `json:"id"`
-	Title  string `json:"title"`
-	State  string `json:"state"` // available, absent, unknown
-	Reason string `json:"reason"`
-	Remedy string `json:"remedy"`
+	ID     string   `json:"id"`
+	Title  string   `json:"title"`
+	State  string   `json:"state"` // available, absent, unknown
+	Reason string   `json:"reason"`
+	Remedy string   `json:"remedy"` // the one command or change that gives this one alone
+	Needs  []string `json:"needs"`  // what the program's file must have for it, as setcap names it
 }
 
-func doctorJSON(caps []inspect.Capability) any {
-	list := make([]capabilityJSON, len(caps))
-	for i, c := range caps {
+func doctorJSON(rep *inspect.Report) any {
+	list := make([]capabilityJSON, len(rep.Capabilities))
+	for i, c := range rep.Capabilities {
 		list[i] = capabilityJSON(c)
+		list[i].Needs = append([]string{}, c.Needs...)
 	}
-	return struct {
-		Capabilities []capabilityJSON `json:"capabilities"`
-	}{list}
+	doc := struct {
+		Capabilities []capabilityJSON  `json:"capabilities"`
+		Grant        *string           `json:"grant"`       // the one command that gives all that have needs
+		GrantGives   []string          `json:"grant_gives"` // their ids
+		Why          map[string]string `json:"why"`
+	}{list, &rep.Grant, append([]string{}, rep.Gives...), map[string]string{}}
+	if rep.Grant == "" {
+		doc.Grant, doc.Why["grant"] = nil, rep.NoGrant
+	}
+	return doc
 }
 
-func (a *app) writeDoctor(caps []inspect.Capability) error {
-	t := table{columns: []column{{"STATE", true}, {"CAPABILITY", true}, {"WHY", true}, {"WHAT WOULD GIVE IT", true}}}
-	for _, c := range caps {
-		t.add(c.State, a.clean(c.Title), a.orDash(c.Reason), a.orDash(c.Remedy))
+func (a *app) writeDoctor(rep *inspect.Report) error {
+	var b strings.Builder
+	for _, l := range model.Doctor(rep, a.stdout.width()) {
+		b.WriteString(a.clean(l.Text()) + "\n")
 	}
-	return t.write(a.stdout, a.stdout.width())
-}
-
-// orDash is the text made safe, or the sign for nothing to say.
-func (a *app) orDash(s string) string {
-	if s == "" {
-		return a.unknown()
-	}
-	return a.clean(s)
+	_, err := io.WriteString(a.stdout, b.String())
+	return err
 }
 
 // unknown is how a value that is not known is shown.

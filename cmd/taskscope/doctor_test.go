@@ -2,6 +2,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,4 +85,59 @@ func checkTracerVerdict(t *testing.T, attr *syscall.SysProcAttr, lacks, remedy s
 		return
 	}
 	t.Error("doctor does not know the tracer")
+}
+
+// TestGrant: the one command that doctor prints gives everything that it says it
+// gives, and then there is no more to give.
+func TestGrant(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give capabilities to a file")
+	}
+	if _, err := exec.LookPath("setcap"); err != nil {
+		t.Skip(err)
+	}
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "it's taskscope")
+	if err := os.WriteFile(path, exe, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before, command := doctorOf(t, path)
+	if command == nil {
+		t.Skipf("no command gives anything here: %v", before["why"])
+	}
+	gives := before["grant_gives"].([]any)
+	run, ok := strings.CutPrefix(command.(string), "sudo ")
+	if !ok || len(gives) == 0 {
+		t.Fatalf("%q gives %v", command, gives)
+	}
+	if out, err := exec.Command("/bin/sh", "-c", run).CombinedOutput(); err != nil {
+		t.Skipf("the file cannot have capabilities here: %s%v", out, err)
+	}
+	after, again := doctorOf(t, path)
+	for _, x := range after["capabilities"].([]any) {
+		c := x.(map[string]any)
+		if slices.Contains(gives, c["id"]) && c["state"] != "available" {
+			t.Errorf("%s did not give %v: %v", command, c["id"], c["reason"])
+		}
+	}
+	if again != nil || after["why"].(map[string]any)["grant"] == nil {
+		t.Errorf("there is more to give: %v", again)
+	}
+}
+
+// doctorOf is what doctor says to an ordinary user of a file of the program, and
+// the command it gives, nil for none.
+func doctorOf(t *testing.T, path string) (doc map[string]any, command any) {
+	t.Helper()
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	code, stdout, stderr := runFileAs(t, path, nobody, "doctor", "--json")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("doctor: exit code %d, %s", code, stderr)
+	}
+	doc = decode(t, []byte(stdout))
+	return doc, doc["grant"]
 }

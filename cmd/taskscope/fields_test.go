@@ -117,12 +117,14 @@ func TestFieldsAndDoctorJSON(t *testing.T) {
 		}
 	}
 	_, stdout, _ = invoke(t, "doctor", "--json")
-	list := objects(t, decode(t, []byte(stdout)), "capabilities")
+	doc := decode(t, []byte(stdout))
+	checkShape(t, "doctor", doc, map[string]string{"grant": "string?", "grant_gives": "strings"})
+	list := objects(t, doc, "capabilities")
 	if len(list) == 0 {
 		t.Error("doctor knows no capability")
 	}
 	for _, c := range list {
-		checkShape(t, fmt.Sprint(c["id"]), c, map[string]string{"id": "string", "title": "string", "state": "string", "reason": "string", "remedy": "string"})
+		checkShape(t, fmt.Sprint(c["id"]), c, map[string]string{"id": "string", "title": "string", "state": "string", "reason": "string", "remedy": "string", "needs": "strings"})
 		if !slices.Contains([]string{"available", "absent", "unknown"}, fmt.Sprint(c["state"])) {
 			t.Errorf("%v: state %v", c["id"], c["state"])
 		}

@@ -24,7 +24,13 @@ func asNobody(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // where they cannot be had.
 func runAs(t *testing.T, attr *syscall.SysProcAttr, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	exe, err := os.Open("/proc/self/exe")
+	return runFileAs(t, "/proc/self/exe", attr, args...)
+}
+
+// runFileAs is that with another file of the program.
+func runFileAs(t *testing.T, path string, attr *syscall.SysProcAttr, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	exe, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func (a *app) runTUI(ctx context.Context, start views.Start) error {
 		View:         view,
 		Save:         a.saveView,
 		Trace:        a.openTrace,
-		Capabilities: func() []inspect.Capability { return inspect.Probe(ctx, a.procRoot) },
+		Capabilities: func() *inspect.Report { return inspect.Probe(ctx, a.procRoot) },
 		Loads:        labLoads{a},
 		Start:        start,
 		ASCII:        conf.ASCII,

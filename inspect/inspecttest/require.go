@@ -8,13 +8,13 @@ import (
 	"taskscope/inspect"
 )
 
-var probeOnce = sync.OnceValue(func() []inspect.Capability { return inspect.Probe(context.Background(), "") })
+var probeOnce = sync.OnceValue(func() *inspect.Report { return inspect.Probe(context.Background(), "") })
 
 // RequireCap skips the test, with the probe's reason, when a capability is not
 // available; it fails when there is no capability of that name.
 func RequireCap(t testing.TB, id string) {
 	t.Helper()
-	for _, c := range probeOnce() {
+	for _, c := range probeOnce().Capabilities {
 		if c.ID != id {
 			continue
 		}
