@@ -70,8 +70,16 @@ func (e *End) Text() string {
 // ManifestObject is something the workers share. Value is what its kind says
 // of it, read from the shared memory by the controller.
 type ManifestObject struct {
-	Role  string `json:"role"`
-	Value uint64 `json:"value"`
+	Role  string     `json:"role"`
+	Value uint64     `json:"value"`
+	Log   []LogEntry `json:"log,omitempty"` // of ObjectLog, oldest first
+}
+
+// LogEntry is a worker's note of what it did, and between which two instants.
+type LogEntry struct {
+	FromNS  int64  `json:"from_mono_ns"`
+	UntilNS int64  `json:"until_mono_ns"` // 0: it is still at it
+	Pages   uint64 `json:"pages"`
 }
 
 // ManifestThread is one live thread.

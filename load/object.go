@@ -18,6 +18,7 @@ const (
 	ObjectSocket              // a pair of connected stream sockets
 	ObjectQueue               // a POSIX message queue of Count messages of Bytes each; without a name once it is open
 	ObjectListener            // a TCP socket that listens on a free port of 127.0.0.1; its value is the port
+	ObjectLog                 // Count entries that one worker writes, see LogEntry; its value is not used
 )
 
 // Object is one thing shared by the workers of a run. Operations name it by

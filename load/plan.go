@@ -134,6 +134,7 @@ const (
 	OpTake                          // Object lock: take it
 	OpGive                          // Object lock: give it back
 	OpEdge                          // sleep until A ns after the gate, or count that as late if it is over
+	OpPace                          // Object log: write to A bytes of what the own slot 1 has, C at each edge, B ns apart, and note each time
 )
 
 // Operations on what the workers share. Every wait in them is counted in

@@ -36,7 +36,11 @@ func sabotages() []sabotage {
 		{"another name", "threads names=a,b,c seconds=300ms", "thread_names", func(p *load.Plan) { lastThread(p).Name = "d" }},
 		{"another parent", "tree depth=1 width=3 seconds=300ms", "children", func(p *load.Plan) { p.Processes[3].Parent = 2 }},
 		{"a page more", "mem seconds=300ms", "segment_rss_bytes", func(p *load.Plan) { o := op(p, load.OpMap); o.A, o.B = o.A+4096, o.B+4096 }},
-		{"a page more of the parent's memory written", "cow bytes=1MiB seconds=300ms", "segment_private_dirty_bytes", func(p *load.Plan) { p.Processes[0].Threads[0].Ops[0].A += 4096 }},
+		{"a page more of the parent's memory written", "cow bytes=1MiB seconds=300ms", "segment_private_dirty_bytes", func(p *load.Plan) { p.Processes[0].Threads[0].Ops[1].A += 4096 }},
+		{"pages that come without having been written", "cow bytes=1MiB seconds=300ms", "faults_off_log", func(p *load.Plan) {
+			t := &p.Processes[0].Threads[0]
+			t.Ops = slices.Insert(t.Ops, 2, load.Op{Kind: load.OpMap, A: 64 << 10, B: 64 << 10, C: 3})
+		}},
 		{"one addition less", "counter workers=4 each=100 seconds=300ms", "value", func(p *load.Plan) { op(p, load.OpAdd).A-- }},
 		{"one number left out", "sum upto=1000 seconds=300ms", "result", func(p *load.Plan) { op(p, load.OpSum).B-- }},
 		{"the lock taken once more", "lock seconds=100ms", "acquisitions", func(p *load.Plan) { op(p, load.OpLock).A++ }},

@@ -36,6 +36,8 @@ func objectMemory(o *load.Object) uint64 {
 		return pageUp(o.Bytes)
 	case load.ObjectQueue:
 		return objectLine // its name
+	case load.ObjectLog:
+		return uint64(align64(uintptr(o.Count) * unsafe.Sizeof(arenaMark{})))
 	}
 	return 0
 }
@@ -114,7 +116,30 @@ func (a *arena) objectValues(p *load.Plan) []load.ManifestObject {
 			list[i].Value = atomic.LoadUint64((*uint64)(unsafe.Pointer(&a.mem[a.objects[i].memory])))
 		case load.ObjectListener:
 			list[i].Value = uint64(atomic.LoadUint32(&a.objects[i].port))
+		case load.ObjectLog:
+			list[i].Log = a.log(i, p.Objects[i].Count)
 		}
+	}
+	return list
+}
+
+// arenaMark is an entry of a log, as in native/ops_pages.h.
+type arenaMark struct {
+	fromNS, untilNS int64
+	pages, _        uint64
+}
+
+// log reads what a worker has noted so far.
+func (a *arena) log(object, count int) []load.LogEntry {
+	var list []load.LogEntry
+	marks := table[arenaMark](a.mem, a.objects[object].memory, uint32(count))
+	for i := range marks {
+		m := &marks[i]
+		from := atomic.LoadInt64(&m.fromNS)
+		if from == 0 {
+			break
+		}
+		list = append(list, load.LogEntry{FromNS: from, UntilNS: atomic.LoadInt64(&m.untilNS), Pages: m.pages})
 	}
 	return list
 }
@@ -131,6 +156,10 @@ func validateObjects(p *load.Plan) error {
 		case load.ObjectWords:
 			if o.Count < 1 || o.Count > 1<<16 {
 				return fmt.Errorf("object %d: %d words: want 1 to %d", i, o.Count, 1<<16)
+			}
+		case load.ObjectLog:
+			if o.Count < 1 || o.Count > 1<<16 {
+				return fmt.Errorf("object %d: a log of %d entries: want 1 to %d", i, o.Count, 1<<16)
 			}
 		case load.ObjectShared:
 			if o.Bytes == 0 || o.Bytes > 1<<40 {
@@ -167,6 +196,8 @@ func workObjects(k load.OpKind) []load.ObjectKind {
 		return []load.ObjectKind{load.ObjectWords}
 	case load.OpChunks:
 		return []load.ObjectKind{load.ObjectShared}
+	case load.OpPace:
+		return []load.ObjectKind{load.ObjectLog}
 	case load.OpSend, load.OpReceive:
 		return channelKinds
 	case load.OpPing:
@@ -221,6 +252,10 @@ func validateOpObject(p *load.Plan, o load.Op) error {
 		_, err = object(p, o.Kind, o.B, own.Kind)
 		if err == nil && own.Kind == load.ObjectWords && own.Count < pingWords {
 			err = fmt.Errorf("kind %d: %d words, want %d", o.Kind, own.Count, pingWords)
+		}
+	case load.OpPace:
+		if steps := (o.A + o.C - 1) / o.C; steps > uint64(own.Count) {
+			err = fmt.Errorf("kind %d: %d steps and a log of %d entries", o.Kind, steps, own.Count)
 		}
 	case load.OpAnswer:
 		_, err = object(p, o.Kind, o.C, load.ObjectCounter)

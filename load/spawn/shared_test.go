@@ -306,3 +306,29 @@ func TestStopWakesWhoWaitsForOthers(t *testing.T) {
 		return true
 	})
 }
+
+// TestPaceNotesWhatItWrites: the log has every edge in order, and as many pages
+// as there were faults.
+func TestPaceNotesWhatItWrites(t *testing.T) {
+	t.Parallel()
+	const page, pages, step = 4096, 25, 10
+	p := sharing("processes", 1, []load.Object{{Kind: load.ObjectLog, Count: 3}}, func(int) []load.Op {
+		return []load.Op{{Kind: load.OpPace, A: pages * page, B: 2e6, C: step * page}}
+	})
+	p.Processes[1].Threads[0].Setup = []load.Op{{Kind: load.OpMap, A: pages * page, C: 1}}
+	m := through(t, startRun(t, p, Options{}))
+	log, sum, last := m.Objects[0].Log, uint64(0), m.GateMonoNS
+	for i, e := range log {
+		if e.FromNS < m.GateMonoNS+int64(i+1)*2e6-edgeMargin || e.FromNS < last || e.UntilNS < e.FromNS {
+			t.Errorf("edge %d: %+v after %d", i, e, last)
+		}
+		sum, last = sum+e.Pages, e.UntilNS
+	}
+	if r := m.Processes[1].Threads[0].Report; len(log) != 3 || sum != pages || r.MinorFaults != pages {
+		t.Errorf("%d edges, %d pages noted, %d faults; want 3, %d, %d", len(log), sum, r.MinorFaults, pages, pages)
+	}
+	p.Objects[0].Count = 2
+	if err := validate(p); err == nil {
+		t.Error("a log too short for its steps was accepted")
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"taskscope/load"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxFiles and maxSupervised are as in native/ops_pages.h and ops_fork.h.
@@ -48,6 +50,10 @@ func validateLife(o load.Op) error {
 	case load.OpGrow:
 		if o.B == 0 {
 			return fmt.Errorf("grow: a period of 0 ns")
+		}
+	case load.OpPace:
+		if o.B == 0 || o.C == 0 || o.C%uint64(unix.Getpagesize()) != 0 {
+			return fmt.Errorf("pace: %d bytes every %d ns", o.C, o.B)
 		}
 	case load.OpHuge:
 		if o.B == 0 || o.B&(o.B-1) != 0 || o.A%o.B != 0 {
@@ -113,7 +119,7 @@ func targetOf(o load.Op) (uint64, bool) {
 // lifeMemory is what one of these operations makes resident at the most, or maps.
 func lifeMemory(o load.Op, mapped bool) uint64 {
 	switch o.Kind {
-	case load.OpTouch, load.OpFile:
+	case load.OpTouch, load.OpFile, load.OpPace:
 		return o.A
 	case load.OpMapFile: // the file itself was counted where it was made
 		if mapped {
@@ -135,6 +141,8 @@ func lifeSeconds(o load.Op) float64 {
 		return perTask * float64(o.A)
 	case load.OpGrow:
 		return perCall * float64(o.A)
+	case load.OpPace:
+		return perCall * float64(o.A/o.C+1)
 	case load.OpIO:
 		return float64(o.A+o.B) * (perCall + float64(o.C&0xffffffff)/1e9)
 	}

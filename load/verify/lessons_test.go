@@ -210,6 +210,21 @@ func lessonsOnMemory() []lesson {
 			p := w.last(load.WhenParked).Processes[0]
 			p.Threads[0].MinorFaults.V--
 		}},
+		{"pages are copied before they are written", "cow", nil, "faults_off_log", func(w *world) {
+			w.of(load.WhenLive)[1].Processes[0].Threads[0].MinorFaults.V += 20
+		}},
+		{"pages are copied at half the rate", "cow", nil, "minor_faults_per_second", func(w *world) {
+			live := w.of(load.WhenLive)
+			first := live[0].Processes[0].Threads[0].MinorFaults.V
+			for _, s := range live[1:] {
+				f := &s.Processes[0].Threads[0].MinorFaults
+				f.V -= (f.V - first) / 2
+			}
+		}},
+		{"who does not write has a fault meanwhile", "cow", nil, "minor_faults", func(w *world) {
+			_, t := w.worker(w.of(load.WhenLive)[3])
+			t.MinorFaults.V++
+		}},
 		{"a written page still belongs to the file", "cow-file", nil, "segment_anonymous_bytes", area(func(m *inspect.SegmentMem) { m.Anonymous -= page })},
 		{"it grows half as fast", "grow", nil, "rss_bytes_per_second", func(w *world) {
 			live := w.of(load.WhenLive)

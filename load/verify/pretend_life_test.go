@@ -23,6 +23,8 @@ func lifeReport(op load.Op, r *load.Report) {
 	case load.OpTouch:
 		r.MinorFaults += op.A / 4096
 		put(op.B, pretendArea)
+	case load.OpPace:
+		r.MinorFaults += op.A / 4096
 	case load.OpMapFile:
 		r.MinorFaults += op.A / 4096
 		put(op.C, pretendArea)
@@ -46,6 +48,31 @@ func lifeReport(op load.Op, r *load.Report) {
 	case load.OpIO:
 		r.Bytes += (op.A + op.B) * (op.C & 0xffffffff)
 	}
+}
+
+// paceLog is what a worker notes that is always in time.
+func paceLog(op load.Op) (log []load.LogEntry) {
+	for done := uint64(0); done < op.A; done += op.C {
+		at := gateNS + int64(uint64(len(log)+1)*op.B)
+		log = append(log, load.LogEntry{FromNS: at, UntilNS: at + 1000, Pages: min(op.C, op.A-done) / 4096})
+	}
+	return log
+}
+
+// pacedFaults are the faults of a thread that writes at a pace, of what it
+// makes in all.
+func (w *world) pacedFaults(tp *load.ThreadPlan, done float64, all uint64) uint64 {
+	if !slices.ContainsFunc(tp.Ops, func(o load.Op) bool { return o.Kind == load.OpPace }) {
+		return all
+	}
+	n := uint64(0)
+	for _, o := range tp.Ops {
+		if o.Kind == load.OpPace {
+			_, most := writtenBy(paceLog(o), 0, gateNS+int64(done*float64(w.m.Plan.Duration)))
+			n = uint64(most)
+		}
+	}
+	return n
 }
 
 // lifeSetup adds what the set-up operations leave in a report.
@@ -238,7 +265,7 @@ func (w *world) lifeSegments(i int, done float64, d *inspect.Detail) {
 			case op.Kind == load.OpTouch && op.C == ^uint64(0) && done > 0:
 				m.Anonymous = op.A
 			case op.Kind == load.OpTouch && op.C != ^uint64(0):
-				m = w.cowSegment(op, done)
+				m = w.cowSegment(plan.Threads[k].Ops[1].Kind == load.OpPace, done)
 			}
 		}
 	}
@@ -260,18 +287,22 @@ func (w *world) mapping(kind load.OpKind) (n int) {
 }
 
 // cowSegment goes through the pages one by one: who maps each?
-func (w *world) cowSegment(touch load.Op, done float64) inspect.SegmentMem {
+func (w *world) cowSegment(writer bool, done float64) inspect.SegmentMem {
 	bytes := w.m.Plan.Processes[0].Threads[0].Setup[0].A
 	all := uint64(len(w.m.Plan.Processes))
 	written := uint64(0)
-	eachThread(w.m.Plan, func(t *load.ThreadPlan) { written = max(written, t.Ops[0].A) })
+	eachThread(w.m.Plan, func(t *load.ThreadPlan) {
+		if t.Ops[1].Kind == load.OpPace {
+			written = t.Ops[1].A
+		}
+	})
 	m := inspect.SegmentMem{Size: bytes, RSS: bytes, Anonymous: bytes}
 	var share float64
 	for at := uint64(0); at < bytes; at += 4096 {
 		sharers := all
 		if done > 0 && at < written {
 			sharers = all - 1
-			if touch.A > 0 {
+			if writer {
 				sharers = 1
 			}
 		}

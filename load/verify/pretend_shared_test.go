@@ -136,6 +136,8 @@ func sharedObjects(m *load.Manifest) {
 					case op.Object != i:
 					case op.Kind == load.OpLock, op.Kind == load.OpAdd:
 						mo.Value += op.A
+					case op.Kind == load.OpPace:
+						mo.Log = paceLog(op)
 					case op.Kind == load.OpCollect:
 						mo.Value += m.Processes[k].Threads[n].Report.Result
 					}

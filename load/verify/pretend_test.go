@@ -168,7 +168,7 @@ func (w *world) thread(tp *load.ThreadPlan, mt *load.ManifestThread, done float6
 		Voluntary: inspect.Know(10 + vol), Involuntary: inspect.Know(10 + part(r.Involuntary)),
 		RunNS: inspect.Know(1000 + part(r.CPUNS)), ReadyNS: inspect.Know(uint64(1000)),
 		Slices:      inspect.Know(20 + vol + part(r.Involuntary)),
-		MinorFaults: inspect.Know(5 + part(r.MinorFaults)), CPULast: inspect.Know(0),
+		MinorFaults: inspect.Know(5 + w.pacedFaults(tp, done, part(r.MinorFaults))), CPULast: inspect.Know(0),
 		CPUsAllowed: inspect.Know("0-1"),
 	}
 	if len(tp.CPUs) > 0 {

@@ -6,7 +6,7 @@
 
 enum {
 	OBJECT_NONE, OBJECT_LOCK, OBJECT_COUNTER, OBJECT_WORDS, OBJECT_BARRIER, OBJECT_SHARED,
-	OBJECT_PIPE, OBJECT_SOCKET, OBJECT_QUEUE, OBJECT_LISTENER,
+	OBJECT_PIPE, OBJECT_SOCKET, OBJECT_QUEUE, OBJECT_LISTENER, OBJECT_LOG,
 };
 
 // The first cache line of an object in memory holds its value; what it is made
@@ -14,6 +14,8 @@ enum {
 enum { OBJECT_LINE = 64 };
 
 static struct object *objects;
+
+static struct object *object_of(struct op *o) { return &objects[o->object]; }
 
 static u64 *object_value(struct object *o) { return (u64 *)((char *)head + o->memory); }
 

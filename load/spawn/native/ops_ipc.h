@@ -13,7 +13,6 @@ enum {
 };
 
 // An object that an operation names by its index.
-static struct object *object_of(struct op *o) { return &objects[o->object]; }
 
 // futex_sleep waits for one slice at most and tells whether that was too short.
 // A process that waits for others only does not hear of the controller's death

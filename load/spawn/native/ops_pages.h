@@ -114,6 +114,36 @@ static long op_grow(struct run *r, struct op *o)
 	return 0;
 }
 
+// mark is an entry of a log: what was written, and between which two instants.
+struct mark {
+	i64 from_ns, until_ns; // CLOCK_MONOTONIC; 0: not yet
+	u64 pages, pad;
+};
+
+// op_pace writes to A bytes of the area in the own slot 1, C of them at each
+// edge, B ns apart, and notes each time in the log before and after: whoever
+// looks at the faults of this thread at some instant knows how many there must
+// be.
+static long op_pace(struct run *r, struct op *o)
+{
+	struct object *log = object_of(o);
+	struct mark *marks = (struct mark *)object_value(log);
+	char *area = (char *)r->s->address[GROW_SLOT];
+	u64 done = 0;
+	for (u64 i = 0; done < o->a && i < log->count && !ended(); i++) {
+		long err = to_edge(r->s, r->gate_ns + (i64)((i + 1) * o->b));
+		if (err)
+			return err;
+		u64 bytes = o->c < o->a - done ? o->c : o->a - done;
+		marks[i].pages = bytes / page;
+		__atomic_store_n(&marks[i].from_ns, now(), __ATOMIC_RELEASE);
+		touch_up(r->s, area + done, bytes);
+		__atomic_store_n(&marks[i].until_ns, now(), __ATOMIC_RELEASE);
+		done += bytes;
+	}
+	return 0;
+}
+
 // op_huge maps and touches A bytes where huge pages of B bytes are welcome, and
 // reports where in slot C.
 static long op_huge(struct run *r, struct op *o)

@@ -433,6 +433,7 @@ static long operate(struct run *r, struct op *o)
 	case OP_TAKE: take(r->s, object_of(o)); return 0;
 	case OP_GIVE: give(object_of(o)); return 0;
 	case OP_EDGE: return to_edge(r->s, r->gate_ns + (i64)o->a);
+	case OP_PACE: return op_pace(r, o);
 	case OP_TEST_WEDGE: {
 		struct timespec_ hour = {3600, 0};
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC_, 0, &hour, 0);
