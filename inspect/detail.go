@@ -25,6 +25,7 @@ type Detail struct {
 	// Migrations are the moves of each thread between CPUs since it began, by
 	// TID (nr_migrations in task/TID/sched). Threads that ended meanwhile lack.
 	Migrations Known[map[int]uint64]
+	Pressure   Known[GroupPressure] // with DetailPressure
 }
 
 // Group is what a segment is for.

@@ -31,7 +31,7 @@ func (r *Reader) focus(ctx context.Context, s *Snapshot, q Request) {
 		return
 	}
 	p := s.Processes[i]
-	d := &Detail{ID: p.ID, SegmentsWhy: NotRead, Memory: Memory{Why: NotRead}, Migrations: Unknown[map[int]uint64](NotRead)}
+	d := &Detail{ID: p.ID, SegmentsWhy: NotRead, Memory: Memory{Why: NotRead}, Migrations: Unknown[map[int]uint64](NotRead), Pressure: Unknown[GroupPressure](NotRead)}
 	s.Detail = d
 	f := &focusRead{r: r, ctx: ctx, s: s, p: p, d: d, alive: livingThread(p)}
 	if q.Detail&DetailWaits != 0 && p.Threads != nil {
@@ -61,6 +61,9 @@ func (r *Reader) focus(ctx context.Context, s *Snapshot, q Request) {
 	}
 	if q.Detail&DetailSched != 0 {
 		f.readSched()
+	}
+	if q.Detail&DetailPressure != 0 {
+		f.readPressure()
 	}
 }
 

@@ -72,9 +72,9 @@ func (r *Reader) readHost(h *Host) {
 	}
 	r.readMemory(h)
 	r.readCounters(h)
-	h.PressureCPU = r.pressure("cpu")
-	h.PressureMemory = r.pressure("memory")
-	h.PressureIO = r.pressure("io")
+	h.PressureCPU, _ = r.pressure("cpu")
+	h.PressureMemory, h.MemoryStallNS = r.pressure("memory")
+	h.PressureIO, _ = r.pressure("io")
 }
 
 func (r *Reader) readMemory(h *Host) {
@@ -112,12 +112,14 @@ func (r *Reader) readCounters(h *Host) {
 	}
 }
 
-func (r *Reader) pressure(resource string) Known[float64] {
+// pressure is the share of the last 10 s in which some task had to wait for a
+// resource, in percent, and the time since boot, in ns.
+func (r *Reader) pressure(resource string) (avg10 Known[float64], total Known[uint64]) {
 	p, err := r.cold.Pressure(resource)
 	if err != nil {
-		return Unknown[float64](whyHost(err))
+		return Unknown[float64](whyHost(err)), Unknown[uint64](whyHost(err))
 	}
-	return Know(p.Some.Avg10)
+	return Know(p.Some.Avg10), Know(uint64(p.Some.Total))
 }
 
 // whyHost is the reason behind an error of packages cold and host.

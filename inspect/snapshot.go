@@ -244,6 +244,7 @@ type Host struct {
 	Forks                                            Known[uint64]  // /proc/stat processes
 	RunningTasks, BlockedTasks                       Known[uint64]  // /proc/stat procs_running, procs_blocked
 	PressureCPU, PressureMemory, PressureIO          Known[float64] // /proc/pressure/* some avg10, percent
+	MemoryStallNS                                    Known[uint64]  // /proc/pressure/memory some total: since boot, some task waited for memory
 	Hostname                                         string
 	Kernel                                           string
 }

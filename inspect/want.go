@@ -68,4 +68,8 @@ const (
 	DetailEnviron
 	DetailSched            // what the scheduler says of each thread
 	DetailAll   DetailWant = 1<<iota - 1
+
+	// DetailPressure is how long its control group waited for memory. It is no
+	// part of DetailAll: no page shows it.
+	DetailPressure DetailWant = 1 << 16
 )
