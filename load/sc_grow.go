@@ -12,7 +12,7 @@ func scGrow() Scenario {
 		Name:  "grow",
 		Title: "Memory that grows step by step, like a leak",
 		Teaches: "Address space costs nothing until it is touched: the worker reserves all of it before it begins, and then touches a little more at every tick. " +
-			"Its resident size grows by exactly that, and the peak with it.",
+			"Its resident size grows by exactly that, and the peak with it. As long as there is enough, nobody waits for memory.",
 		Params: []Param{
 			asParam(), workersParam("1", 1, 64),
 			bytesParam("step", "256KiB", memStep, "what is touched at every tick"),
@@ -58,6 +58,10 @@ func buildGrow(v Values) (*Plan, error) {
 			p.growth(i, n*total, float64(n*step)/period.Seconds())
 		}
 	}
+	p.promise(Promise{
+		Process: 0, Thread: -1, Field: "memory_stall_ns", Scope: "cgroup", Kind: Equality, When: WhenDelta,
+		Because: "it asks for less than the machine has free, so no task of it ever waits for memory",
+	})
 	p.Budget.MemoryBytes = uint64(len(workers)) * total
 	p.remains()
 	return p.finish(), nil

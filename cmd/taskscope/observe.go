@@ -170,7 +170,7 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 	seen.Tree, seen.Trace = s, traceSums(o.tracer)
 	detail := o.needs.Detail
 	if full {
-		detail |= inspect.DetailSegments | inspect.DetailSched
+		detail |= inspect.DetailSegments | inspect.DetailSched | inspect.DetailPressure
 	}
 	if detail != 0 {
 		seen.Each, err = o.details(ctx, detail)

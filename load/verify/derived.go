@@ -33,7 +33,7 @@ type DerivedField struct {
 // DerivedFields is the table of derived fields. Every other field a promise
 // names is one of inspect.Fields.
 func DerivedFields() []DerivedField {
-	return slices.Concat(basicFields(), lifeFields(), memoryFields(), paceFields(), toldFields(), waitFields())
+	return slices.Concat(basicFields(), lifeFields(), memoryFields(), paceFields(), pressureFields(), toldFields(), waitFields())
 }
 
 func basicFields() []DerivedField {

@@ -231,6 +231,8 @@ func lessonsOnMemory() []lesson {
 			first, last := live[0].Processes[0], live[len(live)-1].Processes[0]
 			last.RSSBytes.V -= (last.RSSBytes.V - first.RSSBytes.V) / 2
 		}},
+		{"a task waited for memory", "grow", nil, "memory_stall_ns", func(w *world) { w.stall(3000) }},
+		{"the peak is above what it has", "grow", nil, "peak_minus_rss_bytes", parked(func(p *inspect.Process, _ *inspect.Thread) { p.PeakRSSBytes.V += page })},
 		{"a page less than its steps", "grow", nil, "rss_bytes", parked(func(p *inspect.Process, _ *inspect.Thread) { p.RSSBytes.V -= page })},
 		{"a huge page is made of small ones", "huge", nil, "segment_huge_bytes", area(func(m *inspect.SegmentMem) { m.AnonHuge -= 2 << 20 })},
 	}

@@ -239,6 +239,15 @@ func (w *world) lifeIO(p *inspect.Process, i int, done float64) {
 	p.ReadChars, p.WriteChars = inspect.Know(900+read), inspect.Know(70+written)
 }
 
+// lifeGroup is the control group of the run.
+func (w *world) lifeGroup(d *inspect.Detail) {
+	g := inspect.GroupPressure{Path: "/run", StallNS: 7000}
+	for i := range w.m.Processes {
+		g.Members = append(g.Members, w.m.Processes[i].PID)
+	}
+	d.Pressure = inspect.Know(g)
+}
+
 // lifeSegments adds the areas of the operations on pages. Each is at the same
 // address, so there may be one in a process.
 func (w *world) lifeSegments(i int, done float64, d *inspect.Detail) {

@@ -229,6 +229,7 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 	d.Segments = append(d.Segments, stack)
 	w.schedDetail(i, done, d)
 	w.lifeSegments(i, done, d)
+	w.lifeGroup(d)
 	s.Detail = d
 	return s
 }
@@ -240,7 +241,7 @@ func host(s *inspect.Snapshot, busy float64) *inspect.Snapshot {
 	controller := &inspect.Process{ID: inspect.ID{PID: selfPID, Start: 6}, Comm: "taskscope", PPID: inspect.Know(1), CPUTimeNS: inspect.Know(uint64(0))}
 	s.Processes = append([]*inspect.Process{other, controller}, s.Processes...)
 	s.ReadAt = append([]int64{s.MonoNS, s.MonoNS}, s.ReadAt...)
-	s.Host.CPUs = 2
+	s.Host.CPUs, s.Host.MemoryStallNS = 2, inspect.Know(uint64(500_000))
 	return s
 }
 
