@@ -12,13 +12,13 @@ import (
 func TestSourcesObeyRequest(t *testing.T) {
 	for _, tt := range []struct {
 		source string
-		open   func() *inspect.Reader
+		open   func(testing.TB) *inspect.Reader
 	}{
-		{inspect.SourceBPF, func() *inspect.Reader { return openBPF(t) }},
-		{inspect.SourceProc, func() *inspect.Reader { return open(t, "") }},
+		{inspect.SourceBPF, openBPF},
+		{inspect.SourceProc, func(t testing.TB) *inspect.Reader { return open(t, "") }},
 	} {
 		t.Run(tt.source, func(t *testing.T) {
-			r := tt.open()
+			r := tt.open(t)
 			focus, row, other := helper(t, "threads").Process.Pid, helper(t, "threads").Process.Pid, helper(t, "threads").Process.Pid
 			q := inspect.Request{
 				Want: inspect.WantTree, Focus: focus, FocusWant: inspect.WantIO | inspect.WantFDs | inspect.WantThreads | inspect.WantTotals,
