@@ -13,12 +13,16 @@ func scPool() Scenario {
 		Title: "A pool of workers that all do the same: sleep, or compute",
 		Teaches: "Two threads of a pool have one PID and two TIDs; two processes of a pool have a PID each and the same parent. " +
 			"The work is the same and takes the same CPU time; what differs is the number of address spaces, and of tables of open files. " +
+			"Threads have the memory of their process in common. Processes that were forked still share what nobody has written since: " +
+			"each counts it as resident, so their resident sizes add up to more than there is, but their PSS does not. " +
 			"A worker that sleeps is blocked and uses no CPU.",
 		Params: []Param{
 			asParam(), workersParam("2", 1, 1000),
 			{Name: "work", Kind: ParamText, Default: "sleep:5s", Max: 40, Doc: "what each worker does: sleep:DURATION, or cpu:DURATION of its own CPU time"},
 			{Name: "respawn", Kind: ParamEnum, Default: "false", Enum: []string{"false", "true"}, Doc: "whether worker processes fail, and a supervisor replaces each; then they wait instead of working"},
 			{Name: "kill-every", Kind: ParamDuration, Default: "200ms", Min: 10e6, Max: 60e9, Doc: "time between two failures (respawn=true)"},
+			bytesParam("bytes", "256KiB", memStep, "memory of its own that each worker writes"),
+			bytesParam("shared", "1MiB", memStep, "memory that the root has written before it starts the workers"),
 			stayParam(), cpusParam(""),
 		},
 		Quick: []string{"work=sleep:1s", "seconds=1s"},
@@ -55,10 +59,14 @@ func buildPool(v Values) (*Plan, error) {
 		op = Op{Kind: OpSpinCPU, A: uint64(d)}
 	}
 	p := newPlan("pool", v)
+	own, shared := v.Bytes("bytes"), v.Bytes("shared")
+	p.Processes[0].Threads[0].Setup = []Op{{Kind: OpMap, A: shared, B: shared, C: sharedSlot}}
 	workers := p.crew(v.Text("as"), v.Int("workers"), func(int) ThreadPlan {
-		return ThreadPlan{CPUs: v.CPUs("cpus"), Ops: []Op{op}}
+		return ThreadPlan{CPUs: v.CPUs("cpus"), Setup: []Op{{Kind: OpMap, A: own, B: own, C: mapSlot}}, Ops: []Op{op}}
 	})
 	p.thenStay(v, workers)
+	p.poolMemory(workers, own, shared)
+	p.Budget.MemoryBytes = shared + own*uint64(len(workers))
 	p.onlyCountedWaits("a sleep is one wait, computing is none; staying and parking are added")
 	p.addressSpaces()
 	p.ownTables()
@@ -98,6 +106,8 @@ func buildRespawningPool(v Values, kind string) (*Plan, error) {
 	every := v.Duration("kill-every")
 	failures := int(v.Duration("seconds")/every) - 1
 	switch {
+	case v.Given("bytes") || v.Given("shared"):
+		return nil, errors.New("bytes and shared go with respawn=false: workers that fail and their replacements hold no memory")
 	case v.Given("as") && v.Text("as") == asThreads:
 		return nil, errors.New("respawn=true needs as=processes: a thread that fails takes the whole pool along (see crash as=threads)")
 	case kind != "sleep":

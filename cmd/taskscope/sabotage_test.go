@@ -37,6 +37,13 @@ func sabotages() []sabotage {
 		{"another parent", "tree depth=1 width=3 seconds=300ms", "children", func(p *load.Plan) { p.Processes[3].Parent = 2 }},
 		{"a page more", "mem seconds=300ms", "segment_rss_bytes", func(p *load.Plan) { o := op(p, load.OpMap); o.A, o.B = o.A+4096, o.B+4096 }},
 		{"a page more of the parent's memory written", "cow bytes=1MiB seconds=300ms", "segment_private_dirty_bytes", func(p *load.Plan) { p.Processes[0].Threads[0].Ops[1].A += 4096 }},
+		{"a worker that writes to what all share", "pool as=processes work=sleep:300ms seconds=300ms", "areas_pss_bytes", func(p *load.Plan) {
+			t := lastThread(p)
+			t.Setup = append(t.Setup, load.Op{Kind: load.OpTouch, A: 4096, B: 2})
+		}},
+		{"a page of a worker's own memory that is never written", "pool work=sleep:300ms seconds=300ms", "areas_rss_bytes", func(p *load.Plan) {
+			lastThread(p).Setup[0].B -= 4096
+		}},
 		{"pages that come without having been written", "cow bytes=1MiB seconds=300ms", "faults_off_log", func(p *load.Plan) {
 			t := &p.Processes[0].Threads[0]
 			t.Ops = slices.Insert(t.Ops, 2, load.Op{Kind: load.OpMap, A: 64 << 10, B: 64 << 10, C: 3})

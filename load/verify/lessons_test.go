@@ -49,6 +49,18 @@ func area(f func(m *inspect.SegmentMem)) func(w *world) {
 	}
 }
 
+// eachArea changes what was mapped by a thread of the plan, in every process that
+// has it.
+func (w *world) eachArea(process, thread int, f func(m *inspect.SegmentMem)) {
+	w.eachDetail(load.WhenParked, func(d *inspect.Detail) {
+		for i := range d.Segments {
+			if d.Segments[i].Start == areaOf(w.m.Plan, process, thread) {
+				f(&d.Segments[i].Mem)
+			}
+		}
+	})
+}
+
 // more adds a part to a counter: 0.5 is one and a half times as much.
 func more(k *inspect.Known[uint64], part float64) {
 	k.V += uint64(float64(k.V) * part)
@@ -197,12 +209,31 @@ func lessonsOnJobs() []lesson {
 
 func lessonsOnMemory() []lesson {
 	const page = 4096
+	pool := []string{"as=processes", "work=sleep:1s", "seconds=1s"}
 	return []lesson{
 		{"a page of the heap is not resident", "mem", nil, "heap_rss_bytes", func(w *world) {
 			w.detail(load.WhenParked, func(d *inspect.Detail) { d.Segments[0].Mem.RSS -= page })
 		}},
 		{"a page more than was touched", "mem", nil, "rss_bytes", func(w *world) {
 			w.last(load.WhenParked).Processes[0].RSSBytes.V += page
+		}},
+		{"threads of a pool have copies of what they share", "pool", nil, "segment_rss_bytes", func(w *world) {
+			w.eachArea(0, 0, func(m *inspect.SegmentMem) { m.RSS *= 2 })
+		}},
+		{"shared memory of a pool of threads counts twice", "pool", nil, "areas_rss_bytes", func(w *world) {
+			w.eachArea(0, 0, func(m *inspect.SegmentMem) { m.RSS += page })
+		}},
+		{"a worker process wrote to what all share", "pool", pool, "segment_shared_dirty_bytes", func(w *world) {
+			w.eachArea(0, 0, func(m *inspect.SegmentMem) { m.SharedDirty, m.PrivateDirty = m.SharedDirty-page, page })
+		}},
+		{"the shares of a pool of processes add up to more than there is", "pool", pool, "areas_pss_bytes", func(w *world) {
+			w.eachArea(0, 0, func(m *inspect.SegmentMem) { m.PSS += 1024 })
+		}},
+		{"a page of a worker's own memory is shared", "pool", pool, "segment_pss_bytes", func(w *world) {
+			w.eachArea(1, 0, func(m *inspect.SegmentMem) { m.PSS -= page / 2 })
+		}},
+		{"shared memory counts once in the resident sizes too", "pool", pool, "rss_minus_pss_bytes", func(w *world) {
+			w.eachDetail(load.WhenParked, func(d *inspect.Detail) { d.Memory.Total.RSS = d.Memory.Total.PSS })
 		}},
 		{"shared memory counts in full", "mem-shared", []string{"as=processes", "seconds=800ms"}, "segment_pss_bytes", area(func(m *inspect.SegmentMem) { m.PSS = m.RSS })},
 		{"a page was not copied", "cow", nil, "segment_private_dirty_bytes", area(func(m *inspect.SegmentMem) { m.PrivateDirty += page })},

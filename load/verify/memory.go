@@ -19,6 +19,18 @@ func memoryFields() []DerivedField {
 		segment("segment_shared_dirty_bytes", "Written part that others map too", func(m inspect.SegmentMem) uint64 { return m.SharedDirty }),
 		segment("segment_huge_bytes", "Part in huge pages", func(m inspect.SegmentMem) uint64 { return m.AnonHuge }),
 		{
+			ID: "areas_rss_bytes", Unit: "bytes", Doc: "Resident part of the segments at the addresses that workers report, added up over the processes of the run.",
+			get: treeOnly, all: overProcesses(areas(func(m inspect.SegmentMem) uint64 { return m.RSS })),
+		},
+		{
+			ID: "areas_pss_bytes", Unit: "bytes", Doc: "Proportional share of those segments, added up over the processes of the run.",
+			get: treeOnly, all: overProcesses(areas(func(m inspect.SegmentMem) uint64 { return m.PSS })),
+		},
+		{
+			ID: "rss_minus_pss_bytes", Unit: "bytes", Doc: "Resident size less proportional share of all segments, added up over the processes of the run: what is counted more often than once.",
+			get: treeOnly, all: overProcesses(notShared),
+		},
+		{
 			ID: "peak_minus_rss_bytes", Unit: "bytes", Doc: "Peak resident size less the present one.",
 			get: combine(part{"peak_rss_bytes", 1}, part{"rss_bytes", -1}),
 		},

@@ -76,16 +76,48 @@ func (w *world) pacedFaults(tp *load.ThreadPlan, done float64, all uint64) uint6
 }
 
 // lifeSetup adds what the set-up operations leave in a report.
-func lifeSetup(t *load.ThreadPlan, r *load.Report) {
+func lifeSetup(p *load.Plan, i, k int, t *load.ThreadPlan, r *load.Report) {
 	for _, op := range t.Setup {
 		if op.Kind == load.OpMap || op.Kind == load.OpMapFile {
 			if r.Slots == nil {
 				r.Slots = map[string]uint64{}
 			}
-			r.Slots[fmt.Sprint(op.C)] = pretendArea
+			r.Slots[fmt.Sprint(op.C)] = areaOf(p, i, k)
 		}
 		if op.Kind == load.OpMap {
 			r.Bytes += (op.B + 4095) / 4096 * 4096
+		}
+	}
+}
+
+// areaOf is where a thread has its memory: in a pool each at another place.
+func areaOf(p *load.Plan, process, thread int) uint64 {
+	if p.Scenario == "pool" {
+		return pretendArea + uint64(process)<<40 + uint64(thread)<<32
+	}
+	return pretendArea
+}
+
+// poolSegments are the areas of the threads of one process, and the root's area,
+// which every process has.
+func (w *world) poolSegments(i int, d *inspect.Detail) {
+	add := func(process, thread int) *inspect.SegmentMem {
+		at := areaOf(w.m.Plan, process, thread)
+		for _, op := range w.m.Plan.Processes[process].Threads[thread].Setup {
+			d.Segments = append(d.Segments, inspect.Segment{
+				Start: at, Mem: inspect.SegmentMem{Size: op.A, RSS: op.A, PSS: op.A, Anonymous: op.A, PrivateDirty: op.A},
+			})
+		}
+		return &d.Segments[len(d.Segments)-1].Mem
+	}
+	shared := add(0, 0)
+	if n := uint64(len(w.m.Plan.Processes)); n > 1 {
+		shared.PSS = shared.RSS / 4096 * (4096 * 4096 / n) / 4096 / 1024 * 1024
+		shared.PrivateDirty, shared.SharedDirty = 0, shared.RSS
+	}
+	for k := range w.m.Plan.Processes[i].Threads {
+		if i > 0 || k > 0 {
+			add(i, k)
 		}
 	}
 }
@@ -96,7 +128,7 @@ func lifeActors(m *load.Manifest) {
 	for i := range m.Processes {
 		p, plan := &m.Processes[i], &m.Plan.Processes[i]
 		for k := range p.Threads {
-			lifeSetup(&plan.Threads[k], &p.Threads[k].Report)
+			lifeSetup(m.Plan, i, k, &plan.Threads[k], &p.Threads[k].Report)
 		}
 		if plan.End == nil {
 			continue
@@ -252,6 +284,10 @@ func (w *world) lifeGroup(d *inspect.Detail) {
 // address, so there may be one in a process.
 func (w *world) lifeSegments(i int, done float64, d *inspect.Detail) {
 	plan := &w.m.Plan.Processes[i]
+	if w.m.Plan.Scenario == "pool" {
+		w.poolSegments(i, d)
+		return
+	}
 	var m inspect.SegmentMem
 	for k := range plan.Threads {
 		for _, op := range append(append([]load.Op(nil), plan.Threads[k].Setup...), plan.Threads[k].Ops...) {

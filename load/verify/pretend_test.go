@@ -230,6 +230,10 @@ func (w *world) segments(mono int64, i int, done float64) *inspect.Snapshot {
 	w.schedDetail(i, done, d)
 	w.lifeSegments(i, done, d)
 	w.lifeGroup(d)
+	for i := range d.Segments {
+		d.Memory.Total.RSS += d.Segments[i].Mem.RSS
+		d.Memory.Total.PSS += d.Segments[i].Mem.PSS
+	}
 	s.Detail = d
 	return s
 }
