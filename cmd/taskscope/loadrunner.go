@@ -91,11 +91,29 @@ func stopLoad(r *spawn.Run, before error) (verify.LeftBehind, error) {
 // verifyLoad runs a load, has it observed by another process, and judges it.
 // The error is about running it; a verdict is never an error.
 func (a *app) verifyLoad(ctx context.Context, job loadJob) (*verify.Result, error) {
+	w, err := a.watchLoad(ctx, job, verify.NeedsOf(job.plan))
+	if err != nil {
+		return nil, err
+	}
+	return w.judge(), nil
+}
+
+// watchedLoad is a run that has ended, with all that is known of it.
+type watchedLoad struct {
+	manifest *load.Manifest
+	samples  []verify.Sample
+	left     verify.LeftBehind
+}
+
+func (w *watchedLoad) judge() *verify.Result { return verify.Judge(w.manifest, w.samples, &w.left) }
+
+// watchLoad runs a load to its end and has it observed by another process.
+func (a *app) watchLoad(ctx context.Context, job loadJob, needs verify.Needs) (*watchedLoad, error) {
 	r, err := spawn.Start(ctx, job.plan, job.options)
 	if err != nil {
 		return nil, err
 	}
-	m, w, err := a.observeLoad(ctx, r, job)
+	m, w, err := a.observeLoad(ctx, r, job, needs)
 	left, err := stopLoad(r, err)
 	if w != nil {
 		if err == nil {
@@ -107,16 +125,16 @@ func (a *app) verifyLoad(ctx context.Context, job loadJob) (*verify.Result, erro
 		return nil, err
 	}
 	m.Phase = "ended"
-	return verify.Judge(m, w.samples(m), &left), nil
+	return &watchedLoad{manifest: m, samples: w.samples(m), left: left}, nil
 }
 
 // observeLoad takes a started run through its phases under observation. The
 // observer is still there when it returns, to see the end.
-func (a *app) observeLoad(ctx context.Context, r *spawn.Run, job loadJob) (*load.Manifest, *witness, error) {
+func (a *app) observeLoad(ctx context.Context, r *spawn.Run, job loadJob, needs verify.Needs) (*load.Manifest, *witness, error) {
 	if job.started != nil {
 		job.started(r.Manifest())
 	}
-	w, err := a.startWitness(r.RootPID(), verify.NeedsOf(job.plan))
+	w, err := a.startWitness(r.RootPID(), needs)
 	if err != nil {
 		return nil, nil, err
 	}

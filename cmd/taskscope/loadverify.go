@@ -81,14 +81,15 @@ func (f *loadFlags) job(s *load.Scenario, args []string) (loadJob, error) {
 // quickJob makes a load ready to be verified: with these parameters, or without
 // any with small defaults. Loads that want real-time policies get them by
 // themselves where this user may have them: their bursts are short and leave a
-// CPU to everybody else.
-func (f *loadFlags) quickJob(s *load.Scenario, params []string) (loadJob, error) {
+// CPU to everybody else. more are parameters that do not make it less short.
+func (f *loadFlags) quickJob(s *load.Scenario, params []string, more ...string) (loadJob, error) {
+	args := func(realtime bool) []string { return slices.Concat(s.QuickArgs(params, realtime), more) }
 	real := s.Realtime != nil || slices.Contains(s.Needs, load.NeedRealtime)
 	if !real {
-		return f.job(s, s.QuickArgs(params, false))
+		return f.job(s, args(false))
 	}
 	err := spawn.RealtimeAllowed()
-	job, fault := f.job(s, s.QuickArgs(params, err == nil))
+	job, fault := f.job(s, args(err == nil))
 	if err != nil && slices.Contains(s.Needs, load.NeedRealtime) {
 		job.skip = err
 	}

@@ -47,7 +47,7 @@ const (
 const maxEach = 32
 
 func newObserveCommand(a *app) *cobra.Command {
-	var want, detail uint32
+	var want, still, detail uint32
 	var needs verify.Needs
 	c := &cobra.Command{
 		Use:    "observe PID",
@@ -59,11 +59,12 @@ func newObserveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			needs.Want, needs.Detail = inspect.Want(want), inspect.DetailWant(detail)
+			needs.Want, needs.Still, needs.Detail = inspect.Want(want), inspect.Want(still), inspect.DetailWant(detail)
 			return a.observe(cmd.Context(), pid, needs)
 		},
 	}
 	c.Flags().Uint32Var(&want, "want", 0, "groups of files to read besides the usual ones")
+	c.Flags().Uint32Var(&still, "still", 0, "groups of files to read besides when asked for a full observation")
 	c.Flags().Uint32Var(&detail, "detail", 0, "details of each process to read every time")
 	c.Flags().BoolVar(&needs.Rescan, "rescan", false, "look for new processes of the tree every time")
 	return c
@@ -157,7 +158,11 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 	if len(o.pids) == 0 {
 		return seen
 	}
-	s, err := o.tree.Read(ctx, treeRequest(o.pids, o.needs.Want))
+	more := o.needs.Want
+	if full {
+		more |= o.needs.Still
+	}
+	s, err := o.tree.Read(ctx, treeRequest(o.pids, more))
 	if err != nil {
 		seen.Err = err.Error()
 		return seen

@@ -38,7 +38,7 @@ type witness struct {
 func (a *app) startWitness(root int, needs verify.Needs) (*witness, error) {
 	w := &witness{arrived: make(chan struct{})}
 	w.cmd = exec.Command("/proc/self/exe", "observe", strconv.Itoa(root), "--source", a.source, "--proc-root", a.procRoot,
-		fmt.Sprintf("--want=%d", needs.Want), fmt.Sprintf("--detail=%d", needs.Detail), fmt.Sprintf("--rescan=%v", needs.Rescan))
+		fmt.Sprintf("--want=%d", needs.Want), fmt.Sprintf("--still=%d", needs.Still), fmt.Sprintf("--detail=%d", needs.Detail), fmt.Sprintf("--rescan=%v", needs.Rescan))
 	w.cmd.Args[0] = "taskscope"
 	// A group of its own: Ctrl-C is for us to answer.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -84,6 +84,7 @@ func commands(a *app) []*cobra.Command {
 		newAttachCommand(a),
 		newLabCommand(a),
 		newLoadCommand(a),
+		newCompareCommand(a),
 		newDoctorCommand(a),
 		newFieldsCommand(a),
 		newConfigCommand(a),

@@ -68,6 +68,7 @@ func (j *judge) readAt(s *inspect.Snapshot, process int) int64 {
 // Needs is what the observer of a plan must read besides what it always reads.
 type Needs struct {
 	Want   inspect.Want
+	Still  inspect.Want       // besides Want, while nothing of the run moves: before the gate and at the end
 	Detail inspect.DetailWant // of each process, while the operations run
 	// Rescan: processes come and go that the plan does not list, so the tree
 	// must be looked up each time.

@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"slices"
+)
+
+// Measure is something that is measured of a job, so that two ways of doing it
+// can be compared.
+type Measure struct {
+	ID    string // with the unit in the name
+	Label string
+	Unit  string // ns, bytes, count, percent, per_second, "" for a text or a plain number
+	Doc   string
+	// Caution is what has to be known before the number is used, "" for most.
+	Caution string
+}
+
+// The ids of the measures that a comparison reasons about.
+const (
+	MeasureWall        = "wall_time_ns"
+	MeasureCPU         = "cpu_time_ns"
+	MeasureParallelism = "parallelism"
+	MeasureCreation    = "creation_time_per_worker_ns"
+	MeasurePSS         = "pss_bytes"
+	MeasurePrivate     = "private_bytes"
+	MeasureRSS         = "rss_bytes"
+	MeasurePageTables  = "page_table_bytes"
+	MeasureVoluntary   = "voluntary_switches"
+	MeasureInvoluntary = "involuntary_switches"
+	MeasureSwitchCost  = "cost_per_switch_ns"
+	MeasureFaults      = "minor_faults"
+	MeasureFDs         = "fds"
+	MeasureProcesses   = "processes"
+	MeasureTasks       = "tasks"
+	MeasureResult      = "result"
+	MeasureStartCPU    = "start_cpu_time_ns"
+
+	measureReady       = "ready_time_ns"
+	measureStartFaults = "start_minor_faults"
+)
+
+// Measures is the table of what is measured of a run, in the order of the rows.
+func Measures() []Measure {
+	return slices.Concat(timeMeasures(), memoryMeasures(), otherMeasures())
+}
+
+func timeMeasures() []Measure {
+	return []Measure{
+		{ID: MeasureWall, Label: "wall time", Unit: "ns", Doc: "How long the job took: from the first worker's begin to the last one's end of its job, by their own clock; where they do nothing but wait, until the wait is over."},
+		{ID: MeasureCPU, Label: "CPU time", Unit: "ns", Doc: "Time on a CPU of all tasks of the run together, from the gate to the end."},
+		{ID: measureReady, Label: "waiting for a CPU", Unit: "ns", Doc: "Time in which tasks were ready to run and waited for a CPU, added up over all of them."},
+		{ID: MeasureParallelism, Label: "parallelism", Doc: "CPU time divided by wall time: how many tasks ran at once, on average."},
+		{ID: MeasureCreation, Label: "creation, per worker", Unit: "ns", Doc: "Time to have a worker: until the call that makes it returns, where the job is to make them; else from the start of the root until every worker waits at the gate, divided by their number."},
+		{ID: MeasureStartCPU, Label: "CPU time before the job", Unit: "ns", Doc: "Time on a CPU that all tasks of the run together had used before the gate opened: for making the workers and getting them ready."},
+	}
+}
+
+func memoryMeasures() []Measure {
+	return []Measure{
+		{ID: MeasurePSS, Label: "memory (PSS)", Unit: "bytes", Doc: "Memory in RAM when the job is done, each page divided by the number of processes that map it. This adds up over processes."},
+		{ID: MeasurePrivate, Label: "private memory", Unit: "bytes", Doc: "Memory in RAM that one process alone maps (USS), when the job is done."},
+		{
+			ID: MeasureRSS, Label: "RSS, summed up", Unit: "bytes", Doc: "Resident size when the job is done, added up over the processes.",
+			Caution: "the sum counts a page once for each process that maps it: what they share is counted again and again, so it is more than the memory they take; PSS divides each page by the number of those who map it, and its sum is right",
+		},
+		{ID: MeasurePageTables, Label: "page tables", Unit: "bytes", Doc: "Memory that the kernel spends on the page tables: each address space has its own."},
+	}
+}
+
+func otherMeasures() []Measure {
+	return []Measure{
+		{ID: MeasureVoluntary, Label: "voluntary switches", Unit: "count", Doc: "Context switches because a task blocked, over all tasks, from the gate to the end; the last wait of each task is one."},
+		{ID: MeasureInvoluntary, Label: "involuntary switches", Unit: "count", Doc: "Context switches because the scheduler took the CPU away, over all tasks, from the gate to the end."},
+		{ID: MeasureSwitchCost, Label: "cost per switch", Unit: "ns", Doc: "Time from one task to the other, with the system calls that hand over, where a job does nothing else."},
+		{ID: MeasureFaults, Label: "minor faults", Unit: "count", Doc: "Page faults served without reading from disk, over all processes, from the gate to the end."},
+		{ID: measureStartFaults, Label: "minor faults before", Unit: "count", Doc: "The same before the gate opened: of making the workers and getting them ready."},
+		{ID: MeasureFDs, Label: "file descriptors", Unit: "count", Doc: "Open descriptors when the job is done. Threads share the table of their process, which counts once; every process has one of its own."},
+		{ID: MeasureProcesses, Label: "processes", Unit: "count", Doc: "Processes of the run when the job is done, the root included: so many address spaces."},
+		{ID: MeasureTasks, Label: "tasks", Unit: "count", Doc: "Threads of these processes when the job is done: what the scheduler deals with."},
+		{ID: MeasureResult, Label: "result of the job", Doc: "What the workers computed, by their own account; \"4 x 1000\" when four of them have a result of their own."},
+	}
+}
+
+// rateMeasures are measured of a living process in place of a job.
+func rateMeasures() []Measure {
+	return []Measure{
+		{ID: "cpu_percent", Label: "CPU, of one", Unit: "percent", Doc: "CPU time per wall time, of one CPU."},
+		{ID: "ready_percent", Label: "ready, of wall time", Unit: "percent", Doc: "Share of wall time ready and waiting for a CPU, summed over its threads."},
+		{ID: "voluntary_switches_per_second", Label: "voluntary switches/s", Unit: "per_second", Doc: "Voluntary context switches per second."},
+		{ID: "involuntary_switches_per_second", Label: "involuntary switches/s", Unit: "per_second", Doc: "Involuntary context switches per second."},
+		{ID: "minor_faults_per_second", Label: "minor faults/s", Unit: "per_second", Doc: "Minor page faults per second."},
+		{ID: "vsize_bytes", Label: "address space", Unit: "bytes", Doc: "Size of the address space, reserved ranges included."},
+		{ID: "swap_bytes", Label: "swap", Unit: "bytes", Doc: "Private anonymous memory in swap."},
+	}
+}
+
+// Figure is the value of one measure, once. The zero Figure is unknown.
+type Figure struct {
+	Measure string
+	Known   bool
+	Number  float64
+	Text    string // instead of Number, of a result that is no single number
+	Why     string // there is no value
+	Source  string // who says so: proc, bpf, trace, report, runner
+}
+
+// IsText says whether the value is a text.
+func (f *Figure) IsText() bool { return f.Known && f.Text != "" }
+
+func (r reading) figure(measure string) Figure {
+	f := Figure{Measure: measure, Known: r.ok, Number: r.num, Why: r.why, Source: r.source}
+	if r.isText {
+		f.Number, f.Text = 0, r.str
+	}
+	if !r.ok {
+		f.Number = 0
+	}
+	return f
+}
