@@ -300,7 +300,7 @@ func traceCounts(c *bpf.Counts) TraceCounts {
 		RunNS: ns(c.Run), ReadyNS: ns(c.Ready), SeenRunNS: ns(c.SeenRun), SeenReadyNS: ns(c.SeenReady), BlockedNS: ns(c.Sleep), DiskNS: ns(c.Disk),
 		StoppedNS: ns(c.Stopped), UnknownNS: ns(c.Unknown),
 		Voluntary: Know(c.Voluntary), Involuntary: Know(c.Involuntary),
-		Wakes: Know(c.Wakes), Migrations: Know(c.Migrations), MissedIns: c.MissedIns, MissedWakes: c.MissedWakes,
+		Wakes: Know(c.Wakes), Migrations: Know(c.Migrations), MissedIns: c.MissedIns, MissedOuts: c.MissedOuts, MissedWakes: c.MissedWakes,
 		Latency: Know(Histogram{
 			Count: c.Latency.Count, SumNS: uint64(c.Latency.Sum), MaxNS: uint64(c.Latency.Max), Buckets: c.Latency.Hist,
 		}),
@@ -323,11 +323,11 @@ func traceDrops(d *bpf.Drops) TraceDrops {
 	out := TraceDrops{
 		Events: d.Emitted, EventsDropped: d.Dropped, ExitsDropped: d.ExitsDropped,
 		ThreadsFull: d.ThreadsFull, PairsFull: d.PairsFull, ProcessesFull: d.ProcessesFull,
-		Reused: d.Reused, Switches: d.Switches, ChainBreaks: d.ChainBreaks, ProgramMisses: d.Missed,
+		Reused: d.Reused, Switches: d.Switches, ChainBreaks: d.ChainBreaks, TracedBreaks: d.TracedBreaks, ProgramMisses: d.Missed,
 	}
 	for cpu, c := range d.CPUs {
 		if c.Switches > 0 {
-			out.CPUs = append(out.CPUs, CPUChain{CPU: cpu, Switches: c.Switches, Breaks: c.Breaks})
+			out.CPUs = append(out.CPUs, CPUChain{CPU: cpu, Switches: c.Switches, Breaks: c.Breaks, Traced: c.Traced})
 		}
 	}
 	return out

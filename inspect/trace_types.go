@@ -222,8 +222,8 @@ type TraceCounts struct {
 	BlockedNS, DiskNS, StoppedNS Known[uint64]
 	// UnknownNS is time before the first event that told the state.
 	UnknownNS Known[uint64]
-	// Switches away from a CPU; the last one of a thread that exits counts as
-	// voluntary.
+	// Switches away from a CPU, as the kernel counts them; the last one of a
+	// thread that exits counts as voluntary.
 	Voluntary, Involuntary Known[uint64]
 	Wakes                  Known[uint64]
 	Migrations             Known[uint64] // moves from one CPU to another
@@ -235,6 +235,8 @@ type TraceCounts struct {
 	// MissedIns: it left a CPU without having been seen to enter it. SeenRunNS
 	// was then taken from the kernel's own; the latency of that wake-up is lost.
 	MissedIns uint64
+	// MissedOuts are switches that the kernel counted, but did not show.
+	MissedOuts uint64
 	// MissedWakes: it ran without having been seen to wake up. SeenReadyNS was
 	// then taken from what the kernel had booked.
 	MissedWakes uint64
@@ -273,8 +275,7 @@ type TracePair struct {
 	Count                            uint64
 }
 
-// TraceDrops is what a trace has lost. Where anything but Switches, Events and
-// Samples is not zero, figures are too small.
+// TraceDrops is what a trace has lost. Where Lost says so, figures are too small.
 type TraceDrops struct {
 	Events        uint64 // delivered by the kernel
 	EventsDropped uint64 // the reader was too slow
@@ -284,14 +285,19 @@ type TraceDrops struct {
 	ProcessesFull uint64 // descendants for which there was no room
 	Reused        uint64 // exited threads forgotten because their number was used again
 	Switches      uint64 // of the whole machine, seen
-	ChainBreaks   uint64 // switches not seen: who left a CPU was not who entered it last
-	ProgramMisses uint64 // times the kernel did not run a program of ours
+	// ChainBreaks are places where switches were not seen: who left a CPU was
+	// not who entered it last. Where the kernel hides tasks from BPF programs,
+	// the switches to and from them are not shown; TracedBreaks are those next
+	// to a traced thread. The others took nothing from the trace.
+	ChainBreaks, TracedBreaks uint64
+	ProgramMisses             uint64 // times the kernel did not run a program of ours
 	// Gaps are stretches of a thread's history that had to be left unknown.
 	Gaps uint64
 	// Samples and SamplesMissed are readings of the sampled source: made, and
 	// due but made too late.
 	Samples, SamplesMissed uint64
-	// CPUs are Switches and ChainBreaks of each CPU that was seen to switch.
+	// CPUs are Switches, ChainBreaks and TracedBreaks of each CPU that was seen
+	// to switch.
 	CPUs []CPUChain
 }
 
@@ -299,12 +305,13 @@ type TraceDrops struct {
 type CPUChain struct {
 	CPU              int
 	Switches, Breaks uint64 // seen; places where at least one was not
+	Traced           uint64 // those next to a traced thread
 }
 
 // Lost reports whether anything is missing.
 func (d *TraceDrops) Lost() bool {
 	return d.EventsDropped|d.ExitsDropped|d.ThreadsFull|d.PairsFull|d.ProcessesFull|d.Reused|
-		d.ChainBreaks|d.ProgramMisses|d.Gaps|d.SamplesMissed != 0
+		d.TracedBreaks|d.ProgramMisses|d.Gaps|d.SamplesMissed != 0
 }
 
 // TraceSums is everything added up since Tracer.Start. It is the caller's.

@@ -50,7 +50,7 @@ func (a *app) goLeft() {
 		return
 	}
 	if p, ok := a.top().(*attachPage); ok && p.panel == panelTimeline {
-		p.timeline.Cursor++
+		p.timeline.Move(1)
 		return
 	}
 	if g := a.top().grid(); g != nil {
@@ -63,7 +63,7 @@ func (a *app) goRight() {
 		return
 	}
 	if p, ok := a.top().(*attachPage); ok && p.panel == panelTimeline {
-		p.timeline.Cursor--
+		p.timeline.Move(-1)
 		return
 	}
 	if g := a.top().grid(); g != nil {

@@ -26,8 +26,8 @@ func moveBindings() []binding {
 		{keys: []key{special(tcell.KeyCtrlU)}, scope: everywhere, tag: tag, short: "Half up", long: "half a page up", do: pages(-0.5)},
 		{keys: []key{char('g'), special(tcell.KeyHome)}, scope: everywhere, tag: tag, short: "Top", long: "to the top, and stay there", do: (*app).goTop},
 		{keys: []key{char('G'), special(tcell.KeyEnd)}, scope: everywhere, tag: tag, short: "End", long: "to the end", do: (*app).goEnd},
-		{keys: []key{char('h'), special(tcell.KeyLeft)}, scope: onTables, tag: tag, short: "Left", long: "in the tree: fold, or go to the parent; else scroll the columns", do: (*app).goLeft},
-		{keys: []key{char('l'), special(tcell.KeyRight)}, scope: onTables, tag: tag, short: "Right", long: "in the tree: unfold, or go to the first child; else scroll the columns", do: (*app).goRight},
+		{keys: []key{char('h'), special(tcell.KeyLeft)}, scope: onTables, tag: tag, short: "Left", long: "in the tree: fold, or go to the parent; on the timeline: back in time; else scroll the columns", do: (*app).goLeft},
+		{keys: []key{char('l'), special(tcell.KeyRight)}, scope: onTables, tag: tag, short: "Right", long: "in the tree: unfold, or go to the first child; on the timeline: forward; else scroll the columns", do: (*app).goRight},
 	}
 }
 
@@ -99,8 +99,11 @@ func attachBindings() []binding {
 		{keys: []key{special(tcell.KeyTab)}, scope: onAttach, tag: tag, short: "Panel", long: "next panel", hint: 2, do: on(func(p *attachPage) { p.show(p.panel + 1) })},
 		{keys: []key{special(tcell.KeyBacktab)}, scope: onAttach, tag: tag, short: "Panel back", long: "previous panel", do: on(func(p *attachPage) { p.show(p.panel - 1) })},
 		{keys: chars("1234567"), scope: onAttach, tag: tag, short: "Panels", long: "overview, threads, memory, switches, PCB, limits and files, timeline", with: (*app).showPanel},
-		{keys: []key{char('+')}, scope: onAttach, tag: tag, short: "Zoom in", long: "timeline: less time per column; left and right then move the cursor that reads exact times", hint: 5, enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Zoom(true) })},
+		{keys: []key{char('+')}, scope: onAttach, tag: tag, short: "Zoom in", long: "timeline: less time per column, around the cursor, which left and right move and which reads exact times", hint: 5, enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Zoom(true) })},
 		{keys: []key{char('-')}, scope: onAttach, tag: tag, short: "Zoom out", long: "timeline: more time per column", hint: 5, enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Zoom(false) })},
+		{keys: []key{char('[')}, scope: onAttach, tag: tag, short: "Earlier", long: "timeline: half a screen back in time; best while paused", enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.SlideHalf(1) })},
+		{keys: []key{char(']')}, scope: onAttach, tag: tag, short: "Later", long: "timeline: half a screen forward", enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.SlideHalf(-1) })},
+		{keys: []key{char('$')}, scope: onAttach, tag: tag, short: "Now", long: "timeline: back to now", enabled: onTimeline, do: on(func(p *attachPage) { p.timeline.Follow() })},
 		{keys: []key{char('E')}, scope: onAttach, tag: tag, short: "Exits", long: "processes below this one that have come and gone: fork, exec, exit code, lifetime", hint: 6, do: (*app).openExits},
 		{keys: []key{char(' '), special(tcell.KeyEnter)}, scope: onAttach, tag: tag, short: "Unfold", long: "memory: unfold the segments of a group", hint: 5, enabled: onMemory, do: on((*attachPage).toggleGroup)},
 		{keys: []key{char('*')}, scope: onAttach, tag: tag, short: "Unfold all", long: "memory: unfold or fold all groups", enabled: onMemory, do: on((*attachPage).toggleGroups)},

@@ -7,8 +7,12 @@ import (
 	"taskscope/views/model"
 )
 
-// scrollPause is how often the timeline moves on.
-const scrollPause = 200 * time.Millisecond
+// How often the timeline moves on: twice per column, within these limits. Beyond
+// the longer one every sample draws it anyway.
+const (
+	scrollPause = 200 * time.Millisecond
+	scrollRest  = time.Second
+)
 
 // trace is the tracer of an attach page. It is opened when its data are looked
 // at for the first time, and closed with the page.
@@ -18,6 +22,7 @@ type trace struct {
 	err    string       // why not
 	stop   context.CancelFunc
 	shown  int64 // the moment shown while paused
+	moved  time.Time
 }
 
 // source is the tracer, or the samples of the screen.
@@ -72,7 +77,9 @@ func (p *attachPage) scroll(ctx context.Context) {
 		tick := time.NewTicker(scrollPause)
 		defer tick.Stop()
 		move := func() {
-			if a.top() == page(p) && p.panel == panelTimeline && !a.paused {
+			pause := min(time.Duration(p.timeline.Tick)/2, scrollRest)
+			if a.top() == page(p) && p.panel == panelTimeline && !a.paused && time.Since(p.trace.moved) >= pause {
+				p.trace.moved = time.Now()
 				a.update()
 			}
 		}

@@ -24,6 +24,9 @@ type fakeTracer struct {
 func (f *fakeTracer) Source() string { return "scheduler trace" }
 func (f *fakeTracer) Why() string    { return "" }
 func (f *fakeTracer) Lost() string   { return "3 events" }
+func (f *fakeTracer) Hidden() string { return "" }
+
+func (f *fakeTracer) Note(*model.Stretch) string { return "" }
 
 func (f *fakeTracer) Newest() int64 {
 	f.mu.Lock()

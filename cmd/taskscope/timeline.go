@@ -158,9 +158,8 @@ func (l *liveTrace) Lost() string {
 		{d.ExitsDropped, "exit", "exits"},
 		{d.ThreadsFull, "event of a thread without room", "events of threads without room"},
 		{d.ProcessesFull, "descendant without room", "descendants without room"},
-		{d.ChainBreaks, "switch of the machine", "switches of the machine"},
 		{d.ProgramMisses, "call of our programs", "calls of our programs"},
-		{d.Gaps, "gap", "gaps"},
+		{d.Gaps, "stretch (?)", "stretches (?)"},
 		{d.SamplesMissed, "sample", "samples"},
 	} {
 		switch x.n {
@@ -172,6 +171,20 @@ func (l *liveTrace) Lost() string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Hidden says what else was not seen: the kernel runs a program for every switch
+// but those of tasks that it hides from BPF programs. What that took from these
+// threads are stretches, which Lost counts.
+func (l *liveTrace) Hidden() string {
+	s := l.total()
+	switch {
+	case s == nil || s.Drops.ChainBreaks == 0:
+		return ""
+	case s.Drops.TracedBreaks == 0:
+		return model.Count(s.Drops.ChainBreaks) + " switches of other tasks hidden from BPF"
+	}
+	return fmt.Sprintf("%s switches hidden from BPF, %s beside these", model.Count(s.Drops.ChainBreaks), model.Count(s.Drops.TracedBreaks))
 }
 
 // Newest is the moment of the last news.
@@ -199,17 +212,17 @@ func (l *liveTrace) Tracks(from, to int64) []model.Track {
 		for k := range t.Spans {
 			s := &t.Spans[k]
 			out[i].Stretches[k] = model.Stretch{
-				From: s.From, To: s.To, Doing: doing[s.State], CPU: int(s.CPU), Note: l.note(s), Open: s.Open,
+				From: s.From, To: s.To, Doing: doing[s.State], CPU: int(s.CPU), Open: s.Open, Cause: uint8(s.Cause), By: int(s.By),
 			}
 		}
 	}
 	return out
 }
 
-// note says why a thread became ready. The caller holds the lock.
-func (l *liveTrace) note(s *inspect.Span) string {
+// Note says why a thread became ready.
+func (l *liveTrace) Note(s *model.Stretch) string {
 	verb := ""
-	switch s.Cause {
+	switch inspect.TraceCause(s.Cause) {
 	case inspect.CauseWoken:
 		verb = "woken by"
 	case inspect.CausePreempt:
@@ -219,7 +232,9 @@ func (l *liveTrace) note(s *inspect.Span) string {
 	default:
 		return ""
 	}
-	switch name, ok := l.names[int(s.By)]; {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch name, ok := l.names[s.By]; {
 	case s.By == 0:
 		return verb + " the idle task, or somebody unseen"
 	case ok:
@@ -231,7 +246,10 @@ func (l *liveTrace) note(s *inspect.Span) string {
 // Exits are the processes that have ended meanwhile.
 func (l *liveTrace) Exits() ([]model.ShortLived, error) {
 	if l.tracer.Source() != inspect.TraceExact {
-		if w := l.tracer.Why(); w != nil {
+		switch w := l.tracer.Why(); {
+		case w != nil && w.Remedy != "":
+			return nil, fmt.Errorf("%w; what would give it: %s", w, w.Remedy)
+		case w != nil:
 			return nil, w
 		}
 		return nil, errors.New("with --source proc there is no trace")

@@ -43,3 +43,25 @@ func TestLiveTrace(t *testing.T) {
 		tr.Close() // may be called again
 	}
 }
+
+// TestTimelineSays: what is missing of the threads is told from what was hidden
+// of others.
+func TestTimelineSays(t *testing.T) {
+	for _, tc := range []struct {
+		drops        inspect.TraceDrops
+		lost, hidden string
+	}{
+		{inspect.TraceDrops{Events: 5, Switches: 9}, "", ""},
+		{inspect.TraceDrops{ChainBreaks: 12}, "", "12 switches of other tasks hidden from BPF"},
+		{inspect.TraceDrops{ChainBreaks: 12, TracedBreaks: 2, Gaps: 1}, "1 stretch (?)", "12 switches hidden from BPF, 2 beside these"},
+		{inspect.TraceDrops{EventsDropped: 1, SamplesMissed: 3}, "1 event, 3 samples", ""},
+	} {
+		l := &liveTrace{sums: &inspect.TraceSums{Drops: tc.drops}, at: time.Now().Add(time.Hour)}
+		if lost, hidden := l.Lost(), l.Hidden(); lost != tc.lost || hidden != tc.hidden {
+			t.Errorf("%+v: lost %q, hidden %q", tc.drops, lost, hidden)
+		}
+		if tc.drops.Lost() != (tc.lost != "") {
+			t.Errorf("%+v: lost %v", tc.drops, tc.drops.Lost())
+		}
+	}
+}

@@ -226,7 +226,7 @@ func TestTraceLoad(t *testing.T) {
 		th := x.(map[string]any)
 		if strings.HasPrefix(th["comm"].(string), "vol-") {
 			workers++
-			if n := num(t, th["voluntary_switches"]); n != 101 && d["drops"].(map[string]any)["switches_not_seen"] == json.Number("0") {
+			if n := num(t, th["voluntary_switches"]); n != 101 && d["drops"].(map[string]any)["switches_not_seen_beside_traced"] == json.Number("0") {
 				t.Errorf("%s: %d voluntary switches, want 100 and the park", th["comm"], n)
 			}
 		}

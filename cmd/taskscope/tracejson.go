@@ -98,6 +98,7 @@ func traceCountsJSON(o *jsonObject, c *inspect.TraceCounts) {
 	knownUint(o, "wakes", c.Wakes)
 	knownUint(o, "migrations", c.Migrations)
 	o.uint("missed_switches", c.MissedIns)
+	o.uint("switches_not_shown", c.MissedOuts)
 	o.uint("missed_wakes", c.MissedWakes)
 	if cpus, ok := c.CPUs.Get(); ok {
 		o.ints("cpus", cpus)
@@ -195,6 +196,7 @@ func traceDropsJSON(o *jsonObject, d *inspect.TraceDrops) {
 		{"threads_reused", d.Reused},
 		{"switches_seen", d.Switches},
 		{"switches_not_seen", d.ChainBreaks},
+		{"switches_not_seen_beside_traced", d.TracedBreaks},
 		{"programs_not_run", d.ProgramMisses},
 		{"unknown_stretches", d.Gaps},
 		{"samples", d.Samples},
@@ -206,5 +208,6 @@ func traceDropsJSON(o *jsonObject, d *inspect.TraceDrops) {
 		o.int("cpu", int64(d.CPUs[i].CPU))
 		o.uint("switches_seen", d.CPUs[i].Switches)
 		o.uint("switches_not_seen", d.CPUs[i].Breaks)
+		o.uint("switches_not_seen_beside_traced", d.CPUs[i].Traced)
 	})
 }

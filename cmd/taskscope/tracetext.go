@@ -277,11 +277,7 @@ func (t *tracing) dropsText(b *bytes.Buffer, s *inspect.TraceSums) {
 		fmt.Fprintf(b, "  %d readings, %d much too late\n", d.Samples, d.SamplesMissed)
 	}
 	if d.ChainBreaks > 0 {
-		b.WriteString("  not seen, by CPU:")
-		for _, c := range d.CPUs {
-			fmt.Fprintf(b, "  %d: %d of %d", c.CPU, c.Breaks, c.Breaks+c.Switches)
-		}
-		b.WriteByte('\n')
+		t.hiddenText(b, d)
 	}
 	for _, x := range []struct {
 		n    uint64
@@ -300,10 +296,19 @@ func (t *tracing) dropsText(b *bytes.Buffer, s *inspect.TraceSums) {
 		}
 	}
 	if !d.Lost() {
-		b.WriteString("  nothing was lost\n")
+		b.WriteString("  nothing of the traced threads was lost\n")
 	}
 	if t.writer != nil {
 		c := t.writer.Counts()
 		fmt.Fprintf(b, "  %s: %d slices, %d of CPUs, %d arrows, %d marks\n", t.a.clean(t.fl.file), c.Slices, c.CPUSlices, c.Arrows, c.Marks)
 	}
+}
+
+// hiddenText says whose switches were not seen.
+func (t *tracing) hiddenText(b *bytes.Buffer, d *inspect.TraceDrops) {
+	b.WriteString("  not seen, by CPU:")
+	for _, c := range d.CPUs {
+		fmt.Fprintf(b, "  %d: %d of %d", c.CPU, c.Breaks, c.Breaks+c.Switches)
+	}
+	fmt.Fprintf(b, "\n  they are of tasks that the kernel hides from BPF programs; %d of them were beside a traced thread\n", d.TracedBreaks)
 }

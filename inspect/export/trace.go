@@ -347,6 +347,7 @@ func (t *TraceWriter) about(s *inspect.TraceSums) {
 		{"threads_without_room", d.ThreadsFull},
 		{"processes_without_room", d.ProcessesFull},
 		{"switches_not_seen", d.ChainBreaks},
+		{"switches_not_seen_beside_traced", d.TracedBreaks},
 		{"programs_not_run", d.ProgramMisses},
 		{"unknown_stretches", d.Gaps},
 		{"samples", d.Samples},

@@ -41,7 +41,7 @@ func (s *samples) add() {
 		if len(t.Stretches) == historyLimit {
 			t.Stretches = slices.Delete(t.Stretches, 0, 1)
 		}
-		t.Stretches = append(t.Stretches, Stretch{From: before, To: s.newest, Doing: s.doing(i, th), CPU: th.CPULast.Or(-1), Note: "mostly, between two samples"})
+		t.Stretches = append(t.Stretches, Stretch{From: before, To: s.newest, Doing: s.doing(i, th), CPU: th.CPULast.Or(-1)})
 	}
 	for id, t := range s.tracks {
 		if n := len(t.Stretches); n > 0 && s.newest-t.Stretches[n-1].To > 60e9 {
@@ -75,6 +75,12 @@ func (s *samples) Source() string {
 	}
 	return "sampled with the screen"
 }
+
+// Note says how exact a stretch is.
+func (s *samples) Note(*Stretch) string { return "mostly, between two samples" }
+
+// Hidden is empty: nothing is said of other tasks.
+func (s *samples) Hidden() string { return "" }
 
 // Why is empty: the one who chose this source knows.
 func (s *samples) Why() string { return "" }

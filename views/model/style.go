@@ -86,6 +86,8 @@ type Glyphs struct {
 	Bar                            []string // fractions of one column, from empty to full
 	Spark                          []string // heights, from lowest to highest
 	Run, Ready, Block, None        string   // one sample of a state timeline
+	PartRun, PartReady             string   // one that was mostly blocked, but ran or waited for a moment
+	PartCPU                        []string // where it ran then, for the first CPUs
 	Up, Down, Arrow, Dash, Ellipse string
 	Tag                            string // marks what will be acted on
 	AtMost, AtLeast                string // in front of a bound
@@ -99,8 +101,9 @@ func UnicodeGlyphs() Glyphs {
 		Branch: "├─", LastBranch: "└─", Pipe: "│ ", Fold: "├▸", LastFold: "└▸", Blank: "  ",
 		Bar:   []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
 		Spark: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
-		Run:   "█", Ready: "▒", Block: "·", None: " ",
-		Up: "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…", Tag: "◆", AtMost: "≤", AtLeast: "≥", Sum: "Σ",
+		Run:   "█", Ready: "▒", Block: "·", None: " ", PartRun: "▖", PartReady: "░",
+		PartCPU: []string{"₀", "₁", "₂", "₃", "₄", "₅", "₆", "₇", "₈", "₉"},
+		Up:      "▲", Down: "▼", Arrow: "›", Dash: "─", Ellipse: "…", Tag: "◆", AtMost: "≤", AtLeast: "≥", Sum: "Σ",
 	}
 }
 
@@ -111,7 +114,7 @@ func ASCIIGlyphs() Glyphs {
 		Branch: "|-", LastBranch: "`-", Pipe: "| ", Fold: "|+", LastFold: "`+", Blank: "  ",
 		Bar:   []string{" ", "#"},
 		Spark: []string{"_", ".", "-", "=", "+", "*", "#"},
-		Run:   "#", Ready: "w", Block: ".", None: " ",
+		Run:   "#", Ready: "w", Block: ".", None: " ", PartRun: ",", PartReady: "'",
 		Up: "^", Down: "v", Arrow: ">", Dash: "-", Ellipse: "~", Tag: "*", AtMost: "<", AtLeast: ">", Sum: "sum",
 	}
 }

@@ -30,9 +30,11 @@ var doings = [...]struct {
 type Stretch struct {
 	From, To int64 // CLOCK_MONOTONIC, ns
 	Doing    Doing
-	CPU      int    // -1 not known, or not running
-	Note     string // why: who woke it, who took its CPU away
-	Open     bool   // it still goes on
+	CPU      int  // -1 not known, or not running
+	Open     bool // it still goes on
+	// Cause and By are why, in the numbers of the Tracer, which has the words.
+	Cause uint8
+	By    int
 }
 
 // Track is the timeline of one thread, its stretches in order.
@@ -65,10 +67,16 @@ type Tracer interface {
 	Why() string
 	// Lost says what is missing, "" when nothing is.
 	Lost() string
+	// Hidden says what was not seen without anything being missing for that: the
+	// switches of tasks that are none of these. "" when there is no such thing.
+	Hidden() string
 	// Newest is the moment of the last news (CLOCK_MONOTONIC, ns), 0 none yet.
 	Newest() int64
 	// Tracks are the timelines between two moments.
 	Tracks(from, to int64) []Track
+	// Note is why a stretch began: who woke the thread, who took its CPU away;
+	// "" when that is not known.
+	Note(s *Stretch) string
 	// Exits are processes that have ended, the newest last; an error says why
 	// that is not known.
 	Exits() ([]ShortLived, error)
@@ -81,11 +89,15 @@ type Timeline struct {
 	G     Glyphs
 	Width int
 	Tick  int64 // nanoseconds per column
-	// Cursor is the column the cursor is in, counted from the right; 0 is now.
+	// Cursor is the column the cursor is in, counted from the right.
 	Cursor int
 
+	tracer   Tracer
 	tracks   []Track
 	from, to int64
+	now      int64
+	behind   int64 // how far the last column is behind now; 0 follows now
+	held     int64 // how far behind now is what zooming keeps below the cursor; 0 nothing
 	cells    int
 }
 
@@ -95,11 +107,12 @@ const (
 	mostTick  = int64(60e9)
 )
 
-// timelineColumns are TID, name and share of running before the cells.
+// timelineColumns are TID, name and shares before the cells.
 var timelineColumns = []Column{
 	{ID: "tid", Title: "TID", Width: 7},
 	{ID: "comm", Title: "NAME", Width: 15, Left: true},
 	{ID: "run", Title: "RUN%", Width: 5},
+	{ID: "ready", Title: "RDY%", Width: 5},
 	{ID: "cells", Title: "TIMELINE", Width: 8, Left: true, Flex: true},
 }
 
@@ -119,32 +132,87 @@ func (t *Timeline) Show(tr Tracer, now int64) {
 	if t.Tick == 0 {
 		t.Tick = 50e6
 	}
+	if now != t.now {
+		t.held = 0
+	}
+	t.tracer, t.now = tr, now
 	t.cells = max(t.Width-t.lead(), 1)
-	// Columns lie on a grid, so that what is drawn moves by whole columns.
-	t.to = (now + t.Tick - 1) / t.Tick * t.Tick
-	t.from = t.to - int64(t.cells)*t.Tick
 	t.Cursor = min(max(t.Cursor, 0), t.cells-1)
+	t.behind = min(max(t.behind, 0), max(now, 0))
+	// Columns lie on a grid, so that what is drawn moves by whole columns.
+	t.to = (now - t.behind + t.Tick - 1) / t.Tick * t.Tick
+	t.from = t.to - int64(t.cells)*t.Tick
+	if t.held > 0 {
+		t.Cursor = min(max(int((t.to-1-(now-t.held))/t.Tick), 0), t.cells-1)
+	}
 	t.tracks = tr.Tracks(t.from, t.to)
 }
 
-// Zoom makes a column longer (factor above 1) or shorter around now.
+// Move moves the cursor by so many columns into the past; at the edge of the
+// screen the time moves on below it.
+func (t *Timeline) Move(columns int) {
+	t.held = 0
+	t.Cursor += columns
+	if beyond := t.Cursor - max(t.cells-1, 0); beyond > 0 {
+		t.Slide(beyond)
+		t.Cursor -= beyond
+	} else if t.Cursor < 0 {
+		t.Slide(t.Cursor)
+		t.Cursor = 0
+	}
+}
+
+// Slide moves what is shown by so many columns into the past.
+func (t *Timeline) Slide(columns int) {
+	t.held = 0
+	t.behind = min(max(t.behind+int64(columns)*t.Tick, 0), max(t.now, 0))
+}
+
+// SlideHalf moves what is shown by half a screen: 1 into the past, -1 back.
+func (t *Timeline) SlideHalf(n int) { t.Slide(n * max(t.cells/2, 1)) }
+
+// Follow goes back to now, and stays there.
+func (t *Timeline) Follow() { t.Cursor, t.behind, t.held = 0, 0, 0 }
+
+// Zoom makes a column longer or shorter. The moment below the cursor stays where
+// it is.
 func (t *Timeline) Zoom(in bool) {
-	steps := []int64{1, 2, 5}
-	for e, scale := 0, leastTick; e < 9; e, scale = e+1, scale*10 {
-		for _, s := range steps {
-			v := s * scale
-			if in && v < t.Tick && (v*2 >= t.Tick || v*5/2 >= t.Tick) || !in && v > t.Tick {
-				t.Tick = min(max(v, leastTick), mostTick)
-				return
+	old := t.Tick
+	t.Tick = zoomed(old, in)
+	if t.Cursor == 0 && t.behind == 0 {
+		return
+	}
+	if t.held == 0 {
+		t.held = t.now - t.to + int64(t.Cursor)*old + old/2
+	}
+	t.behind = max(t.held-int64(t.Cursor)*t.Tick-t.Tick/2, 0)
+}
+
+// zoomed is the next step of the scale.
+func zoomed(tick int64, in bool) int64 {
+	next := mostTick
+	if in {
+		next = leastTick
+	}
+	for scale := leastTick; scale <= mostTick; scale *= 10 {
+		for _, v := range []int64{scale, 2 * scale, 5 * scale} {
+			if in && v < tick {
+				next = max(next, v)
+			} else if !in && v > tick {
+				next = min(next, v)
 			}
 		}
 	}
+	return next
 }
 
 // Columns, Len, Key, Find and Row make it a List.
 func (t *Timeline) Columns() []Column {
-	if t.Width < 70 {
-		return slices.Concat(timelineColumns[:2], timelineColumns[3:])
+	switch {
+	case t.Width < 70:
+		return slices.Concat(timelineColumns[:2], timelineColumns[4:])
+	case t.Width < 100:
+		return slices.Concat(timelineColumns[:3], timelineColumns[4:])
 	}
 	return timelineColumns
 }
@@ -173,7 +241,9 @@ func (t *Timeline) Row(i int) []Line {
 		case "comm":
 			out = append(out, Plain(Sanitize(x.Name), Normal))
 		case "run":
-			out = append(out, t.share(x))
+			out = append(out, t.share(x, Running))
+		case "ready":
+			out = append(out, t.share(x, Waiting))
 		default:
 			out = append(out, t.draw(x))
 		}
@@ -181,27 +251,28 @@ func (t *Timeline) Row(i int) []Line {
 	return out
 }
 
-// share is how much of the known time on screen a thread ran.
-func (t *Timeline) share(x *Track) Line {
-	var run, known int64
+// share is how much of the known time on screen a thread did something.
+func (t *Timeline) share(x *Track, d Doing) Line {
+	var sum, known int64
 	for _, s := range x.Stretches {
 		n := min(s.To, t.to) - max(s.From, t.from)
 		if n <= 0 || s.Doing == Unclear {
 			continue
 		}
 		known += n
-		if s.Doing == Running {
-			run += n
+		if s.Doing == d {
+			sum += n
 		}
 	}
 	if known == 0 {
 		return Plain(t.G.Pending, Muted)
 	}
-	return Plain(Percent(100*float64(run)/float64(known)), Normal)
+	return Plain(Percent(100*float64(sum)/float64(known)), Normal)
 }
 
-// draw shows in each column what took most of it. What ran at all in a column
-// that is otherwise blocked is shown too: a short run is what one looks for.
+// draw shows in each column what took most of it. What ran, or waited for a CPU,
+// for a moment of a column that is otherwise blocked has a sign of its own: a
+// short run is what one looks for, but it must not look like a long one.
 func (t *Timeline) draw(x *Track) Line {
 	var line Line
 	add := func(text string, s Style) {
@@ -238,19 +309,30 @@ func (t *Timeline) cell(list []Stretch, from, to int64) (string, Style) {
 			cpu, longest = s.CPU, n
 		}
 	}
-	most := Unclear
+	most, all := Unclear, total[Unclear]
 	for d := Running; d <= Stopped; d++ {
+		all += total[d]
 		if total[d] > total[most] {
 			most = d
 		}
 	}
-	if most == Blocked && (total[Running] > 0 || total[Waiting] > 0) {
-		most = Waiting
-		if total[Running] >= total[Waiting] {
-			most = Running
-		}
+	switch {
+	case all == 0:
+		return t.G.None, Muted
+	case most == Blocked && total[Running] > 0:
+		return t.part(cpu), OK
+	case most == Blocked && total[Waiting] > 0:
+		return t.G.PartReady, Warn
 	}
 	return t.glyph(most, cpu), doings[most].style
+}
+
+// part is the sign for having run for a moment.
+func (t *Timeline) part(cpu int) string {
+	if cpu >= 0 && cpu < len(t.G.PartCPU) {
+		return t.G.PartCPU[cpu]
+	}
+	return t.G.PartRun
 }
 
 // glyph is a letter for each kind, so that it can be read without colour.
@@ -270,7 +352,7 @@ func (t *Timeline) glyph(d Doing, cpu int) string {
 	case Stopped:
 		return "T"
 	}
-	return t.G.None
+	return "?"
 }
 
 // Head is what is above the threads: source, scale, legend, and the ruler with
@@ -280,30 +362,22 @@ func (t *Timeline) Head(tr Tracer, width int, paused bool) []Line {
 	if why := tr.Why(); why != "" {
 		first = append(first, Span{Text: "  no trace: " + Sanitize(why), Style: Muted})
 	}
-	lost := Span{Text: "  nothing lost", Style: Muted}
-	if l := tr.Lost(); l != "" {
-		lost = Span{Text: "  lost: " + Sanitize(l), Style: Bad}
-	}
-	scale := Line{{Text: "column " + Duration(uint64(t.Tick)), Style: Strong}, {Text: fmt.Sprintf(", screen %s", Duration(uint64(t.Tick*int64(t.cells)))), Style: Muted}, lost}
+	scale := Line{{Text: "column " + Duration(uint64(t.Tick)), Style: Strong}, {Text: fmt.Sprintf(", screen %s", Duration(uint64(t.Tick*int64(t.cells)))), Style: Muted}}
 	if paused {
 		scale = append(scale, Span{Text: "  PAUSED", Style: Warn})
 	}
-	legend := Line{
-		{Text: "0-9", Style: OK},
-		{Text: " running on that CPU  ", Style: Muted},
-		{Text: t.G.Ready, Style: Warn},
-		{Text: " ready  ", Style: Muted},
-		{Text: t.G.Block},
-		{Text: " blocked  ", Style: Muted},
-		{Text: "D", Style: Bad},
-		{Text: " disk  ", Style: Muted},
-		{Text: "T", Style: Strong},
-		{Text: " stopped", Style: Muted},
+	if l := tr.Lost(); l != "" {
+		scale = append(scale, Span{Text: "  lost: " + Sanitize(l), Style: Bad})
+	} else {
+		scale = append(scale, Span{Text: "  nothing lost", Style: Muted})
+	}
+	if h := tr.Hidden(); h != "" {
+		scale = append(scale, Span{Text: "  " + Sanitize(h), Style: Muted})
 	}
 	at := t.lead() + t.cells - 1 - t.Cursor
 	label := "now"
-	if t.Cursor > 0 {
-		label = "-" + Duration(uint64(t.Tick*int64(t.Cursor)))
+	if back := t.behind + t.Tick*int64(t.Cursor); back > 0 {
+		label = "-" + Duration(uint64(back))
 	}
 	ruler := strings.Repeat(" ", max(at, 0)) + t.G.Down
 	if at+2+len(label) > width {
@@ -311,7 +385,42 @@ func (t *Timeline) Head(tr Tracer, width int, paused bool) []Line {
 	} else {
 		ruler += " " + label
 	}
-	return []Line{first, scale, legend, Plain(ruler, Accent)}
+	return []Line{first, scale, t.legend(width), Plain(ruler, Accent)}
+}
+
+// legend explains the signs, in a few words where there is room for them.
+func (t *Timeline) legend(width int) Line {
+	part, cpus := t.G.PartRun, "0-9"
+	if n := len(t.G.PartCPU); n > 1 {
+		part = t.G.PartCPU[0] + "-" + t.G.PartCPU[n-1]
+	}
+	words := []string{" running on that CPU", " for a part", " ready", " for a part", " blocked", " disk", " stopped", " not known"}
+	if width < 110 {
+		words = []string{" run", " part", " ready", " part", " blocked", " disk", " stopped", " unknown"}
+		if n := len(t.G.PartCPU); n > 0 {
+			part = t.G.PartCPU[0]
+		}
+		cpus = "0"
+	}
+	var line Line
+	for i, sign := range []Span{
+		{Text: cpus, Style: OK},
+		{Text: part, Style: OK},
+		{Text: t.G.Ready, Style: Warn},
+		{Text: t.G.PartReady, Style: Warn},
+		{Text: t.G.Block},
+		{Text: "D", Style: Bad},
+		{Text: "T", Style: Strong},
+		{Text: "?", Style: Muted},
+	} {
+		if i > 0 {
+			line = append(line, Span{Text: "  "[:1+min(max(width-70, 0), 1)]})
+		}
+		if line = append(line, sign, Span{Text: words[i], Style: Muted}); columns(line) > width {
+			return line[:len(line)-3] // the rest has no room
+		}
+	}
+	return line
 }
 
 // Describe reads the exact times of what the cursor is on.
@@ -348,8 +457,8 @@ func (t *Timeline) Describe(i int) Line {
 	}
 	line = append(line, Span{Text: text, Style: doings[best.Doing].style},
 		Span{Text: fmt.Sprintf(" for %s, from %s to %s", micros(best.To-best.From), seconds(best.From), until)})
-	if best.Note != "" {
-		line = append(line, Span{Text: "  " + Sanitize(best.Note), Style: Muted})
+	if note := t.tracer.Note(best); note != "" {
+		line = append(line, Span{Text: "  " + Sanitize(note), Style: Muted})
 	}
 	if n > 1 {
 		line = append(line, Span{Text: fmt.Sprintf("  and %d more in this column; + zooms in", n-1), Style: Muted})

@@ -11,11 +11,16 @@ type script struct {
 	tracks []Track
 	exits  []ShortLived
 	err    error
+
+	lost, hidden string
+	notes        map[uint8]string
 }
 
 func (s *script) Source() string               { return "a script" }
 func (s *script) Why() string                  { return "" }
-func (s *script) Lost() string                 { return "" }
+func (s *script) Lost() string                 { return s.lost }
+func (s *script) Hidden() string               { return s.hidden }
+func (s *script) Note(x *Stretch) string       { return s.notes[x.Cause] }
 func (s *script) Newest() int64                { return 100e6 }
 func (s *script) Tracks(int64, int64) []Track  { return s.tracks }
 func (s *script) Exits() ([]ShortLived, error) { return s.exits, s.err }
@@ -24,18 +29,20 @@ func (s *script) Close()                       {}
 func TestTimelineDrawsWhatHappened(t *testing.T) {
 	s := &script{tracks: []Track{{TID: 7, Name: "w", Stretches: []Stretch{
 		{From: 0, To: 10e6, Doing: Running, CPU: 1},
-		{From: 10e6, To: 20e6, Doing: Waiting, CPU: -1, Note: "CPU taken by 9 x"},
+		{From: 10e6, To: 20e6, Doing: Waiting, CPU: -1},
 		{From: 20e6, To: 50e6, Doing: Blocked, CPU: -1},
 		{From: 50e6, To: 60e6, Doing: OnDisk, CPU: -1},
 		{From: 60e6, To: 70e6, Doing: Stopped, CPU: -1},
 		{From: 70e6, To: 79e6, Doing: Blocked, CPU: -1},
 		{From: 79e6, To: 79.2e6, Doing: Running, CPU: 0},
-		{From: 79.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
+		{From: 79.2e6, To: 85e6, Doing: Blocked, CPU: -1},
+		{From: 85e6, To: 85.1e6, Doing: Waiting, CPU: -1},
+		{From: 85.1e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
 	}}}}
 	for _, tt := range []struct {
 		g    Glyphs
 		want string
-	}{{UnicodeGlyphs(), "  1▒···DT0··"}, {ASCIIGlyphs(), "  1w...DT0.."}} {
+	}{{UnicodeGlyphs(), "  1▒···DT₀░·"}, {ASCIIGlyphs(), "  1w...DT,'."}} {
 		l := &Timeline{G: tt.g, Width: 80, Tick: 10e6}
 		l.Show(s, 100e6)
 		row := l.Row(0)
@@ -59,10 +66,10 @@ func TestTimelineDrawsWhatHappened(t *testing.T) {
 func TestTimelineCursorReadsExactTimes(t *testing.T) {
 	s := &script{tracks: []Track{{TID: 7, Name: "w", Stretches: []Stretch{
 		{From: 0, To: 1500e3, Doing: Running, CPU: 1},
-		{From: 1500e3, To: 88e6, Doing: Waiting, CPU: -1, Note: "woken by 9 x"},
+		{From: 1500e3, To: 88e6, Doing: Waiting, CPU: -1, Cause: 1, By: 9},
 		{From: 88e6, To: 88.2e6, Doing: Running, CPU: 0},
 		{From: 88.2e6, To: 100e6, Doing: Blocked, CPU: -1, Open: true},
-	}}}}
+	}}}, notes: map[uint8]string{1: "woken by 9 x"}}
 	l := &Timeline{G: UnicodeGlyphs(), Width: 80, Tick: 10e6}
 	for _, tt := range []struct {
 		cursor int
@@ -108,6 +115,105 @@ func TestTimelineZoom(t *testing.T) {
 	l.Zoom(true)
 	if l.Tick >= mostTick {
 		t.Error("the way back is closed")
+	}
+}
+
+// TestTimelineMovesInTime: beyond the edge of the screen the time moves, zooming
+// keeps the moment below the cursor, and one can go back to now.
+func TestTimelineMovesInTime(t *testing.T) {
+	s := &script{tracks: []Track{{TID: 7, Stretches: []Stretch{
+		{From: 500e6, To: 510e6, Doing: Running, CPU: 1},
+		{From: 510e6, To: 3000e6, Doing: Blocked, CPU: -1, Open: true},
+	}}}}
+	l := &Timeline{G: UnicodeGlyphs(), Width: 69, Tick: 10e6}
+	const now = int64(3000e6)
+	show := func() string { l.Show(s, now); return l.Describe(0).Text() }
+	if got := show(); !strings.Contains(got, "blocked") {
+		t.Fatal(got)
+	}
+	back := int((now-505e6)/10e6) - l.Cursor // the column that holds 505 ms
+	l.Move(back)
+	if got := show(); !strings.Contains(got, "running on CPU 1 for 10,000 us") || l.Cursor != l.cells-1 {
+		t.Errorf("cursor %d of %d: %s", l.Cursor, l.cells, got)
+	}
+	for _, in := range []bool{true, true, true, true, false, false, false, false} {
+		l.Zoom(in)
+		if got := show(); !strings.Contains(got, "running on CPU 1 for 10,000 us") {
+			t.Errorf("column %s: %s", Duration(uint64(l.Tick)), got)
+		}
+	}
+	if l.Tick != 10e6 {
+		t.Errorf("column %d", l.Tick)
+	}
+	l.SlideHalf(-1)
+	if got := show(); !strings.Contains(got, "blocked") {
+		t.Errorf("half a screen later: %s", got)
+	}
+	l.Move(-l.cells)
+	if show(); l.Cursor != 0 || l.behind <= 0 {
+		t.Errorf("cursor %d, %d behind", l.Cursor, l.behind)
+	}
+	l.Follow()
+	if show(); l.to != now {
+		t.Errorf("at %d, not now", l.to)
+	}
+	// Less of the past than the screen has: now comes back to its edge.
+	l.Move(10)
+	show()
+	for range 20 {
+		l.Zoom(false)
+	}
+	if show(); l.behind >= l.Tick || l.Cursor != 0 {
+		t.Errorf("cursor %d, %d behind", l.Cursor, l.behind)
+	}
+}
+
+// TestTimelineHead: what is missing is told from what is none of these threads',
+// and nothing is wider than the screen.
+func TestTimelineHead(t *testing.T) {
+	bad := func(lines []Line) string {
+		text := ""
+		for _, l := range lines {
+			for _, s := range l {
+				if s.Style == Bad && len(s.Text) > 1 {
+					text += s.Text
+				}
+			}
+		}
+		return text
+	}
+	for _, g := range []Glyphs{UnicodeGlyphs(), ASCIIGlyphs()} {
+		for _, width := range []int{40, 60, 70, 80, 100, 120, 200} {
+			l := &Timeline{G: g, Width: width, Tick: 10e6}
+			s := &script{hidden: "12 switches of other tasks"}
+			l.Show(s, 100e6)
+			if head := l.Head(s, width, false); bad(head) != "" || !strings.Contains(head[1].Text(), "nothing lost  12 switches of other tasks") {
+				t.Errorf("%d columns: %q is bad in %q", width, bad(head), head[1].Text())
+			}
+			s.lost = "3 events"
+			head := l.Head(s, width, false)
+			if bad(head) != "  lost: 3 events" {
+				t.Errorf("%d columns: bad is %q", width, bad(head))
+			}
+			if legend := head[2]; columns(legend) > width || width >= 70 && !strings.Contains(legend.Text(), "stopped") {
+				t.Errorf("%d columns: %q", width, legend.Text())
+			}
+		}
+	}
+}
+
+// TestTimelineUnknown: time of which nothing is known is told from time before a
+// thread was there.
+func TestTimelineUnknown(t *testing.T) {
+	s := &script{tracks: []Track{{TID: 7, Stretches: []Stretch{
+		{From: 80e6, To: 90e6, Doing: Unclear, CPU: -1},
+		{From: 90e6, To: 100e6, Doing: Running, CPU: 40},
+	}}}}
+	l := &Timeline{G: UnicodeGlyphs(), Width: 60, Tick: 10e6}
+	l.Show(s, 100e6)
+	row := l.Row(0)
+	if got := row[len(row)-1].Text(); !strings.HasSuffix(got, "  ?█") {
+		t.Errorf("%q", got)
 	}
 }
 

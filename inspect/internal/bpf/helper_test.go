@@ -40,6 +40,7 @@ var helpers = map[string]func(args []string){
 	"spin":     helperSpin,
 	"share":    helperShare,
 	"pairs":    helperPairs,
+	"naps":     helperNaps,
 }
 
 // A helper's main goroutine stays on the main thread, whose TID is the PID.
@@ -403,6 +404,26 @@ func writeByte(fd int, b []byte) {
 			panic(err)
 		}
 	}
+}
+
+// helperNaps has a thread that, for each line with a number, sleeps so often, and
+// then says its TID.
+func helperNaps([]string) {
+	fmt.Println(os.Getpid())
+	var wg sync.WaitGroup
+	thread(&wg, func() {
+		for {
+			n, err := strconv.Atoi(readLine())
+			if err != nil {
+				return
+			}
+			for range n {
+				sleepRaw(100 * time.Microsecond)
+			}
+			fmt.Println(unix.Gettid())
+		}
+	})
+	wg.Wait()
 }
 
 // helperStorm runs a command that exits with 7, n times, one after the other.

@@ -82,7 +82,9 @@ struct cpu_state {
 	u64 exits_emitted, exits_dropped;
 	u64 reused;            /* entry of a dead thread overwritten by another with its number */
 	u64 switches, breaks;  /* all switches; those whose prev is not the last next */
+	u64 breaks_traced;     /* breaks next to a traced thread: its switch was not seen */
 	u64 last_next;
+	u64 last_traced;       /* last_next is traced */
 	/* The traced thread that entered this CPU last: which, when, and its CPU
 	 * time until then. sum_exec_runtime of a running thread is stale. */
 	u64 in_task, in_time, in_exec;
@@ -110,14 +112,16 @@ struct agg {
 	u64 since; /* when the present state was entered; 0: entry not filled in yet */
 	u64 first; /* when this entry was made */
 	u64 start; /* start_boottime: which thread of this number it is */
+	u64 task;  /* its address: see take_over() */
 	u64 nvcsw, nivcsw, wakes, migrations;
 	u64 exec; /* sum_exec_runtime when it last left or entered a CPU */
 	u64 delay; /* sched_info.run_delay when it last left a CPU */
-	u64 kvcsw; /* the kernel's nvcsw when it last left a CPU */
+	u64 kvcsw, kivcsw; /* the kernel's nvcsw and nivcsw when it last left a CPU */
 	/* What the kernel booked as run and ready time until it last left a CPU,
 	 * and what the stamps of our own said then. See settle(). */
 	u64 run, ready, run_seen, ready_seen;
 	u64 missed_in; /* times it left a CPU without having been seen to enter it */
+	u64 missed_out; /* switches that only the kernel counted */
 	u64 missed_wake; /* times it ran again without having been seen to wake up */
 	u64 lat_count, lat_sum, lat_max;
 	u64 cpus[CPU_WORDS]; /* CPUs it ran on, bit by bit */
@@ -383,7 +387,8 @@ static __always_inline void reset_agg(struct agg *v)
 		v->hist[i] = 0;
 	v->since = v->nvcsw = v->nivcsw = v->wakes = v->migrations = 0;
 	v->run = v->ready = v->run_seen = v->ready_seen = 0;
-	v->lat_count = v->lat_sum = v->lat_max = v->missed_in = v->missed_wake = 0;
+	v->lat_count = v->lat_sum = v->lat_max = 0;
+	v->missed_in = v->missed_out = v->missed_wake = 0;
 	v->state = v->flags = 0;
 }
 
@@ -394,13 +399,21 @@ static __always_inline u64 run_delay(struct task_struct *t)
 	return 0;
 }
 
+/* What the kernel has booked for a thread until now. */
+static __always_inline void take_books(struct agg *v, struct task_struct *t)
+{
+	v->task = (u64)t;
+	v->exec = t->se.sum_exec_runtime;
+	v->delay = run_delay(t);
+	v->kvcsw = t->nvcsw;
+	v->kivcsw = t->nivcsw;
+}
+
 static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 now)
 {
 	v->first = v->since = now;
 	v->start = t->start_boottime;
-	v->exec = t->se.sum_exec_runtime;
-	v->delay = run_delay(t);
-	v->kvcsw = t->nvcsw;
+	take_books(v, t);
 	v->flags = 0;
 	if (t->on_cpu)
 		v->flags |= AGG_OLD_EXEC;
@@ -413,6 +426,17 @@ static __always_inline void name_agg(struct agg *v, struct task_struct *t, u64 n
 	bpf_probe_read_kernel(v->comm, sizeof(v->comm), t->comm);
 }
 
+/* A thread that executes a program gets the number and the birth of the leader,
+ * which has ended: what the kernel booked for that one is not its own. */
+static __always_inline void take_over(struct agg *v, struct task_struct *t)
+{
+	open_agg(v);
+	take_books(v, t);
+	v->flags &= ~AGG_DEAD;
+	v->flags |= AGG_OLD_EXEC | AGG_OLD_DELAY;
+	close_agg(v);
+}
+
 /* The entry of a thread, made if there is none. Not inlined: five programs
  * use it. */
 static __noinline struct agg *get_agg(struct task_struct *t, struct cpu_state *cs, u32 kind, u64 now)
@@ -420,8 +444,11 @@ static __noinline struct agg *get_agg(struct task_struct *t, struct cpu_state *c
 	u32 pid = t->pid;
 	struct agg *v = bpf_map_lookup_elem(&threads, &pid);
 
-	if (v && v->start == t->start_boottime)
+	if (v && v->start == t->start_boottime) {
+		if (v->task != (u64)t)
+			take_over(v, t);
 		return v;
+	}
 	if (v) {
 		/* The number belongs to another thread now, and Go has not
 		 * collected the old one. */
@@ -545,17 +572,24 @@ static __always_inline void settle(struct agg *v, struct task_struct *t)
 		v->flags |= AGG_OLD_DELAY;
 }
 
-/* Counts a switch as the kernel did. The state does not tell: a thread that
- * wanted to sleep and has a signal goes on, but has left of its own will. */
-static __always_inline void count_switch(struct agg *v, struct task_struct *t, u8 state, u64 now)
+/* Takes over what the kernel counted since the thread last left a CPU: this
+ * switch, and those that were not shown to the program. The state does not tell
+ * which it is: a thread that wanted to sleep and has a signal goes on, but has
+ * left of its own will. */
+static __always_inline void count_switch(struct agg *v, struct task_struct *t, u8 state)
 {
-	u64 nvcsw = t->nvcsw;
+	u64 vol = t->nvcsw - v->kvcsw, invol = t->nivcsw - v->kivcsw;
 
-	if (v->first == now ? state != ST_READY : nvcsw != v->kvcsw)
-		v->nvcsw++;
-	else
-		v->nivcsw++;
-	v->kvcsw = nvcsw;
+	if (!(vol + invol)) { /* the entry was made from counts that have this one */
+		vol = state != ST_READY;
+		invol = !vol;
+	}
+	v->nvcsw += vol;
+	v->nivcsw += invol;
+	if (vol + invol > 1)
+		v->missed_out += vol + invol - 1;
+	v->kvcsw = t->nvcsw;
+	v->kivcsw = t->nivcsw;
 }
 
 static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *prev, u32 next_tid, u8 state,
@@ -573,7 +607,7 @@ static __always_inline void leave_cpu(struct cpu_state *cs, struct task_struct *
 			enter(v, state, now);
 			settle(v, prev);
 			v->flags &= ~AGG_WOKEN;
-			count_switch(v, prev, state, now);
+			count_switch(v, prev, state);
 			if (state == ST_DEAD)
 				v->flags |= AGG_DEAD;
 			close_agg(v);
@@ -671,13 +705,16 @@ static __always_inline int handle_switch(bool preempt, struct task_struct *prev,
 		return 0;
 	/* The chain: who leaves a CPU is who entered it last. A break means that
 	 * this program was not run for a switch. */
-	if (cs->last_next && cs->last_next != (u64)prev)
-		cs->breaks++;
-	cs->last_next = (u64)next;
-	cs->switches++;
-
 	out = wanted(prev);
 	in = wanted(next);
+	if (cs->last_next && cs->last_next != (u64)prev) {
+		cs->breaks++;
+		if (out || cs->last_traced)
+			cs->breaks_traced++;
+	}
+	cs->last_next = (u64)next;
+	cs->last_traced = in;
+	cs->switches++;
 	/* Once its process is forgotten a thread may still be ending. */
 	if (!out && mode != MODE_ALL && (prev_state & TASK_DEAD)) {
 		u32 pid = prev->pid;
@@ -899,9 +936,6 @@ int BPF_PROG(on_exec, struct task_struct *p, u32 old_pid)
 			if (old_pid != p->pid) {
 				enter(v, ST_RUN, now);
 				v->cpu = cpu;
-				v->flags &= ~AGG_DEAD;
-				v->flags |= AGG_OLD_EXEC | AGG_OLD_DELAY; /* another thread's now */
-				v->kvcsw = p->nvcsw;
 			}
 			close_agg(v);
 		}

@@ -125,6 +125,43 @@ func agreesWithKernel(t *testing.T, args []any, born bool) {
 	}
 }
 
+// TestHiddenSwitches: switches that the kernel does not show are counted all the
+// same, and it is told how many they were.
+func TestHiddenSwitches(t *testing.T) {
+	h := startHelper(t, "naps")
+	h.line()
+	tid := h.ask("1")[0]
+	naps := func(n int) kernelCounts {
+		h.ask(strconv.Itoa(n))
+		asleep(t, h.pid, []uint64{tid})
+		return readCounts(t, h.pid, tid)
+	}
+	naps(1)
+	tr := startTracer(t, TracerOptions{Targets: []int{h.pid}, Aggregates: true})
+	first := readCounts(t, h.pid, tid) // it sleeps since long before
+	shown := naps(50)
+	for _, on := range []uint32{0, 1} {
+		if err := tr.set(tracerVarEnabled, on); err != nil {
+			t.Fatal(err)
+		}
+		if on == 0 {
+			shown = naps(40).since(shown) // what is hidden
+		}
+	}
+	naps(30)
+	var s *ThreadStats
+	eventually(t, "the counts of the kernel", func() bool {
+		s = threadOf(t, aggregates(t, tr), tid)
+		now := readCounts(t, h.pid, tid).since(first)
+		return s.Voluntary == now.vol && s.Involuntary == now.invol
+	})
+	// The kernel may hide some of its own accord.
+	hidden := shown.vol + shown.invol
+	if more := uint64(len(hiddenProcesses(t))) * s.Voluntary; s.MissedOuts < hidden-1 || s.MissedOuts > hidden+1+more {
+		t.Errorf("%d switches were missed, want %d", s.MissedOuts, hidden)
+	}
+}
+
 func (k *kernelCounts) add(b kernelCounts) {
 	k.run += b.run
 	k.ready += b.ready

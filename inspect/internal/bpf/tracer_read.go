@@ -149,7 +149,7 @@ func (r *aggRec) stats(key uint32, now uint64, boot int64) ThreadStats {
 			SeenRun: duration(ns[Running]), SeenReady: duration(ns[Ready]),
 			Sleep: duration(ns[Sleeping]), Disk: duration(ns[Disk]), Stopped: duration(ns[Stopped]), Unknown: duration(ns[Unknown]),
 			Voluntary: r.NVCSw, Involuntary: r.NIvCSw, Wakes: r.Wakes, Migrations: r.Migrations,
-			MissedIns: r.MissedIn, MissedWakes: r.MissedWake,
+			MissedIns: r.MissedIn, MissedOuts: r.MissedOut, MissedWakes: r.MissedWake,
 			Latency: Latency{Count: r.LatCount, Sum: duration(r.LatSum), Max: duration(r.LatMax)},
 			CPUs:    CPUSet{Bits: r.CPUs, More: r.Flags&aggMoreCPUs != 0},
 		},
@@ -294,5 +294,6 @@ func (d *Drops) add(c *cpuState) {
 	d.Reused += c.Reused
 	d.Switches += c.Switches
 	d.ChainBreaks += c.Breaks
-	d.CPUs = append(d.CPUs, CPUChain{Switches: c.Switches, Breaks: c.Breaks})
+	d.TracedBreaks += c.BreaksTraced
+	d.CPUs = append(d.CPUs, CPUChain{Switches: c.Switches, Breaks: c.Breaks, Traced: c.BreaksTraced})
 }

@@ -115,14 +115,18 @@ type Counts struct {
 	// These may shrink by what a repair moves to SeenReady (see MissedWakes).
 	Sleep, Disk, Stopped time.Duration
 	// Unknown is time before the first event that told the state.
-	Unknown                time.Duration
-	Voluntary, Involuntary uint64 // switches away from a CPU
+	Unknown time.Duration
+	// Voluntary and Involuntary are switches away from a CPU as the kernel
+	// counted them, up to the last one seen.
+	Voluntary, Involuntary uint64
 	Wakes                  uint64
 	Migrations             uint64
 	// MissedIns: it left a CPU without having been seen to enter it, because
 	// the kernel did not run the program (see Drops.ChainBreaks). SeenRun was
 	// then taken from its CPU time; the wake-up latency is lost.
 	MissedIns uint64
+	// MissedOuts are switches that the kernel counted and did not show.
+	MissedOuts uint64
 	// MissedWakes: it ran without having been seen to wake up. SeenReady was
 	// then taken from what the kernel booked.
 	MissedWakes uint64
@@ -211,6 +215,7 @@ func (c *Counts) Add(b *Counts) {
 	c.Wakes += b.Wakes
 	c.Migrations += b.Migrations
 	c.MissedIns += b.MissedIns
+	c.MissedOuts += b.MissedOuts
 	c.MissedWakes += b.MissedWakes
 	c.Latency.Count += b.Latency.Count
 	c.Latency.Sum += b.Latency.Sum
@@ -273,8 +278,7 @@ type Aggregates struct {
 	Drops   Drops
 }
 
-// Drops is what was lost. Anything but zeros means that the figures are too
-// small; show it.
+// Drops is what was lost. Where Lost says so, figures are too small; show it.
 type Drops struct {
 	Emitted, Dropped           uint64 // events; dropped: the ring was full
 	ExitsEmitted, ExitsDropped uint64
@@ -283,9 +287,15 @@ type Drops struct {
 	ProcessesFull              uint64 // processes that found no room in the set of descendants
 	Reused                     uint64 // exited threads overwritten by another of the same number
 	Switches                   uint64 // all switches of the machine that were seen
-	ChainBreaks                uint64 // switches that were not: who left a CPU is not who entered it last
-	Missed                     uint64 // runs the kernel refused because of recursion
-	// CPUs are Switches and ChainBreaks of each possible CPU.
+	// ChainBreaks are places where switches were not seen: who left a CPU is
+	// not who entered it last. A kernel that hides tasks from BPF programs does
+	// not show the switches to and from them, and traces without such a task
+	// lose nothing by that.
+	ChainBreaks uint64
+	// TracedBreaks are those where the one or the other was traced.
+	TracedBreaks uint64
+	Missed       uint64 // runs the kernel refused because of recursion
+	// CPUs are Switches, ChainBreaks and TracedBreaks of each possible CPU.
 	CPUs []CPUChain
 }
 
@@ -293,11 +303,12 @@ type Drops struct {
 type CPUChain struct {
 	Switches uint64 // seen
 	Breaks   uint64 // places where at least one was not
+	Traced   uint64 // those next to a traced thread
 }
 
 // Lost reports whether anything is missing.
 func (d Drops) Lost() bool {
-	return d.Dropped|d.ExitsDropped|d.ThreadsFull|d.PairsFull|d.ProcessesFull|d.Reused|d.ChainBreaks|d.Missed != 0
+	return d.Dropped|d.ExitsDropped|d.ThreadsFull|d.PairsFull|d.ProcessesFull|d.Reused|d.TracedBreaks|d.Missed != 0
 }
 
 // Layouts of tracer.bpf.c; the fields are exported for the library's decoder.
@@ -313,7 +324,9 @@ type cpuState struct {
 	NoProcess                  uint64
 	ExitsEmitted, ExitsDropped uint64
 	Reused                     uint64
-	Switches, Breaks, LastNext uint64
+	Switches, Breaks           uint64
+	BreaksTraced               uint64
+	LastNext, LastTraced       uint64
 	InTask, InTime, InExec     uint64
 }
 
@@ -321,12 +334,15 @@ type aggRec struct {
 	SeqEnd                   uint64
 	NS                       [stateClasses]uint64
 	Since, First, Start      uint64
+	Task                     uint64
 	NVCSw, NIvCSw            uint64
 	Wakes, Migrations        uint64
-	Exec, Delay, KVCSw       uint64
+	Exec, Delay              uint64
+	KVCSw, KIvCSw            uint64
 	Run, Ready               uint64
 	RunSeen, ReadySeen       uint64
-	MissedIn, MissedWake     uint64
+	MissedIn, MissedOut      uint64
+	MissedWake               uint64
 	LatCount, LatSum, LatMax uint64
 	CPUs                     [cpuWords]uint64
 	Hist                     [32]uint32
