@@ -71,19 +71,16 @@ func (r *Reader) readMovedRecords(x *records, ps *pass) error {
 		return err
 	}
 	x.looked()
-	cost := 0
-	x.moved = x.moved[:0]
-	for i := range x.glances {
-		g := &x.glances[i]
-		if !r.atRest(ps, g, x.before(ps, g.pid)) {
-			x.moved = append(x.moved, int32(i))
-			cost += int(g.n) + oneCost
-		}
-	}
-	x.cursor = 0
-	if cost > x.count/2 || ps.round%fullRounds == 0 {
+	cost := r.findMoved(x, ps)
+	if cost > x.count/2 {
 		return r.readAllRecords(x, ps)
 	}
+	if ps.round%fullRounds == 0 {
+		if err := r.checkRest(x, ps); err != nil {
+			return err
+		}
+	}
+	x.tasks = slices.Grow(x.tasks, cost)
 	k, count := 0, x.count
 	for i := range x.glances {
 		g := &x.glances[i]
@@ -97,6 +94,58 @@ func (r *Reader) readMovedRecords(x *records, ps *pass) error {
 		}
 	}
 	x.count = count
+	return nil
+}
+
+// findMoved notes the processes that do not rest, and returns what reading them one
+// by one costs, in tasks.
+func (r *Reader) findMoved(x *records, ps *pass) int {
+	cost := 0
+	x.moved = x.moved[:0]
+	for i := range x.glances {
+		g := &x.glances[i]
+		if !r.atRest(ps, g, x.before(ps, g.pid)) {
+			x.moved = append(x.moved, int32(i))
+			cost += int(g.n) + oneCost
+		}
+	}
+	x.cursor = 0
+	return cost
+}
+
+// checkRest compares the records of all tasks, without keeping them, with those
+// of the pass before, and adds to x.moved the processes that seemed to rest and
+// are not the same.
+func (r *Reader) checkRest(x *records, ps *pass) error {
+	for i := range x.glances {
+		x.glances[i].full = 0
+	}
+	var g *glance
+	err := r.src.tasks.Each(ps.without, func(batch []bpf.Task) {
+		for i := range batch {
+			t := &batch[i]
+			if g == nil || g.pid != int(t.TGID) {
+				g = x.glanceAt(int(t.TGID))
+			}
+			if g != nil {
+				g.full = mixSums(g.full, t.Fingerprint(ps.seed))
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	moved := x.moved
+	x.moved = nil
+	for i := range x.glances {
+		g := &x.glances[i]
+		e := x.before(ps, g.pid)
+		_, found := slices.BinarySearch(moved, int32(i))
+		if found || e == nil || g.full != e.sums[slotTask] {
+			x.moved = append(x.moved, int32(i))
+		}
+	}
+	x.cursor = 0
 	return nil
 }
 
@@ -300,7 +349,10 @@ func (ps *pass) unchanged(leader *bpf.Task, sum uint64, e *entry) bool {
 // looked at.
 func (ps *pass) needsNoFile(pid int, e *entry) bool {
 	want := ps.wantOf(pid)
-	if want != e.want || len(e.p.StuckFiles) > 0 || want&(WantStatusRest|WantRollup|WantFDs) != 0 {
+	if want != e.want || len(e.p.StuckFiles) > 0 || want&(WantStatusRest|WantFDs) != 0 {
+		return false
+	}
+	if want&WantRollup != 0 && ps.rollupTurn(pid, e) {
 		return false
 	}
 	turn := (pid+ps.round)%onceRounds == 0

@@ -49,6 +49,7 @@ type glance struct {
 	order int32 // number of the first thread in the pass
 	busy  bool  // one of them runs, or waits for a CPU
 	sum   uint64
+	full  uint64 // sum of its records, where they were looked at too
 }
 
 // reset begins a new pass. What the first pass needed is given back when later

@@ -48,8 +48,11 @@ type entry struct {
 	bpf    bool // from records
 	dirty  bool // it has run since its command line was read
 	ending bool // one of its threads was on its way out
-	sums   [slotCount]uint64
-	leader counters // of the leader thread, from the process's own files
+	// rollupNext is the CLOCK_MONOTONIC instant before which its smaps_rollup
+	// would cost too much to be read again.
+	rollupNext int64
+	sums       [slotCount]uint64
+	leader     counters // of the leader thread, from the process's own files
 	// threads are those seen last, also when p does not show them: what has
 	// become of them is needed for p.Exited. threadSums go with them.
 	threads    []Thread
@@ -125,15 +128,17 @@ type visit struct {
 	io     proc.IO
 	rollup proc.Sizes
 	clock  uint64
-	totals taskstats.Totals
-	exact  bool // totals are known
-	ending bool // a thread may have been on its way out when totals were asked for
-	fds    int
-	args   []string
-	cut    bool
-	cgroup string
-	exe    string
-	comm   string // only when stat cannot tell
+
+	rollupNext int64 // see entry
+	totals     taskstats.Totals
+	exact      bool // totals are known
+	ending     bool // a thread may have been on its way out when totals were asked for
+	fds        int
+	args       []string
+	cut        bool
+	cgroup     string
+	exe        string
+	comm       string // only when stat cannot tell
 
 	tids       []int
 	asked      []int // the threads before totals were asked for
@@ -161,7 +166,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
 	v.ps, v.r, v.pid, v.alive = ps, r, pid, pid
 	v.want = ps.wantOf(pid)
 	v.before, v.old = before, nil
-	v.record, v.due, v.moved, v.dead = false, 0, false, deadSums{}
+	v.record, v.due, v.moved, v.dead, v.rollupNext = false, 0, false, deadSums{}, 0
 	if before != nil && before.want == v.want && !before.bpf {
 		v.old = before
 	}

@@ -129,24 +129,6 @@ func (v *visit) readIO() {
 	}
 }
 
-// rollupRounds: smaps_rollup costs milliseconds per gigabyte, so that of a
-// process whose own size did not change is read only every so many passes
-// (what others share with it may have changed).
-const rollupRounds = 8
-
-func (v *visit) readRollup() {
-	if v.old != nil && !v.fresh[slotStatm] && !v.fresh[slotStat] && (v.pid+v.ps.round)%rollupRounds != 0 {
-		v.keep(slotRollup)
-		return
-	}
-	b, err := v.r.File(v.alive, proc.FileSmapsRollup)
-	if v.take(slotRollup, proc.FileSmapsRollup, b, err) {
-		if err := proc.ParseSmapsRollup(b, &v.rollup); err != nil {
-			v.failed(slotRollup, proc.FileSmapsRollup, err)
-		}
-	}
-}
-
 func (v *visit) readFDs() {
 	var err error
 	v.tids, err = v.r.FDs(v.tids[:0], v.alive) // that of a zombie leader is empty

@@ -16,7 +16,7 @@ func (v *visit) finish() {
 		v.entry = v.again()
 		return
 	}
-	e := &entry{p: new(Process), want: v.want, sums: v.sums, bpf: v.record, dirty: v.dirty(), ending: v.ending}
+	e := &entry{p: new(Process), want: v.want, sums: v.sums, bpf: v.record, dirty: v.dirty(), ending: v.ending, rollupNext: v.rollupNext}
 	p := e.p
 	switch {
 	case v.old != nil:
@@ -51,9 +51,9 @@ func carry[T any](to *Known[T], from Known[T], wanted Want) {
 // the same process, and the same entry unless a note in it has to change.
 func (v *visit) again() *entry {
 	e := v.old.seen(v.sums[slotGlance])
-	if dirty := v.dirty(); dirty != e.dirty {
+	if dirty := v.dirty(); dirty != e.dirty || v.rollupNext != e.rollupNext {
 		c := *e
-		c.dirty = dirty
+		c.dirty, c.rollupNext = dirty, v.rollupNext
 		return &c
 	}
 	return e

@@ -24,7 +24,7 @@ const (
 func (v *visit) rests() bool {
 	ps, e := v.ps, v.old
 	switch {
-	case e == nil || !ps.live || ps.only || v.want&WantRollup != 0,
+	case e == nil || !ps.live || ps.only || v.want&WantRollup != 0 && ps.rollupTurn(v.pid, e),
 		(v.pid+ps.round)%fullRounds == 0,
 		e.p.State == 'R' || e.p.LeaderState == 'R' || len(e.p.StuckFiles) > 0,
 		contains(ps.visible, v.pid) || contains(ps.threads, v.pid) || contains(ps.ended, e.p.PPID.V):
