@@ -72,6 +72,11 @@ type Reader struct {
 	asked   bool // totals were looked for
 	base    time.Time
 	baseNS  int64
+
+	// CLOCK_MONOTONIC instants at which this pass and the one before began, and
+	// for how long tasks had waited for a CPU by then.
+	began, last        int64
+	waited, waitedLast Known[uint64] // ns
 }
 
 // NewReader opens the source.
@@ -138,6 +143,8 @@ func (r *Reader) Read(ctx context.Context, q Request) (*Snapshot, error) {
 	if !r.fs.Live() {
 		s.BootNS = 0
 	}
+	r.last, r.began = r.began, s.MonoNS
+	r.waitedLast, r.waited = r.waited, Unknown[uint64](NotRead)
 	if q.Want&WantHost != 0 {
 		r.readHost(&s.Host)
 	}
@@ -182,7 +189,7 @@ func (r *Reader) pass(ctx context.Context, s *Snapshot, q Request) error {
 		s.Want = q.Want
 	}
 	ps := r.newPass(q, pids)
-	ps.hurry, ps.noneWaits = hurry, s.noneWaits()
+	ps.hurry, ps.noneWaits = hurry, r.noneWaits(&s.Host)
 	results, err := r.scan(ctx, pids, ps)
 	if err != nil {
 		return err
@@ -237,7 +244,7 @@ func (r *Reader) newPass(q Request, pids []int) *pass {
 		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(), held: r.held,
 		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, only: q.Only != nil,
 		threads: sortedWith(q.ThreadsOf, q.Focus), rollups: sortedWith(q.RollupOf, 0), visible: sortedWith(q.Visible, q.Focus),
-		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, base: r.base, baseNS: r.baseNS,
+		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, began: r.began, last: r.last, base: r.base, baseNS: r.baseNS,
 	}
 	if pids != nil {
 		ps.ended = endedParents(r.prev, pids)

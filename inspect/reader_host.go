@@ -72,7 +72,7 @@ func (r *Reader) readHost(h *Host) {
 	}
 	r.readMemory(h)
 	r.readCounters(h)
-	h.PressureCPU, _ = r.pressure("cpu")
+	h.PressureCPU, r.waited = r.pressure("cpu")
 	h.PressureMemory, h.MemoryStallNS = r.pressure("memory")
 	h.PressureIO, _ = r.pressure("io")
 }

@@ -95,7 +95,7 @@ func TestRestOfRecords(t *testing.T) {
 // TestThreadsRest: when the threads of a process need not be read.
 func TestThreadsRest(t *testing.T) {
 	good := func() *visit {
-		v := &visit{pid: 7, ps: &pass{live: true, noneWaits: true, round: 1}}
+		v := &visit{pid: 7, ps: &pass{live: true, noneWaits: true, last: 1e9, began: 2e9}}
 		v.old = &entry{p: &Process{ThreadsWhy: OK, State: 'S', LeaderState: 'S', ThreadCount: Know(2)}, threads: make([]Thread, 2)}
 		v.before = v.old
 		v.old.sums[slotClock], v.sums[slotClock] = 99, 99
@@ -110,7 +110,10 @@ func TestThreadsRest(t *testing.T) {
 		"no clock":         func(v *visit) { v.sums[slotClock], v.old.sums[slotClock] = 0, 0 },
 		"somebody waits":   func(v *visit) { v.ps.noneWaits = false },
 		"in focus":         func(v *visit) { v.ps.focus = 7 },
-		"its turn":         func(v *visit) { v.ps.round = fullRounds - 7 },
+		"its turn":         func(v *visit) { v.ps.began += int64(threadsAge) },
+		"first pass":       func(v *visit) { v.ps.last = 0 },
+		"woken leader":     func(v *visit) { v.fresh[slotStat], v.stat.State, v.stat.NumThreads = true, 'R', 2 },
+		"reniced leader":   func(v *visit) { v.fresh[slotStat], v.stat.State, v.stat.NumThreads, v.stat.Nice = true, 'S', 2, 5 },
 		"another number":   func(v *visit) { v.before.p.ThreadCount = Know(3) },
 		"one was ready":    func(v *visit) { v.old.p.State = 'R' },
 		"not read before":  func(v *visit) { v.old.p.ThreadsWhy = NotRead },
@@ -122,6 +125,95 @@ func TestThreadsRest(t *testing.T) {
 		v := good()
 		if spoil(v); v.threadsRest() {
 			t.Errorf("%s: threads are not read", name)
+		}
+	}
+}
+
+// TestThreadsTurn: the threads of every process at rest are read once in a while,
+// those of crowds more rarely, and not all in the same pass.
+func TestThreadsTurn(t *testing.T) {
+	for _, tt := range []struct {
+		n    int
+		most time.Duration
+	}{{2, threadsAge}, {crowdPart, threadsAge}, {3 * crowdPart, 3 * threadsAge}, {1000 * crowdPart, maxAge * threadsAge}} {
+		ps := &pass{began: 1e9}
+		last, turns := map[int]int64{}, 0
+		for range 100 {
+			ps.last, ps.began = ps.began, ps.began+3e8
+			now := 0
+			for pid := 1; pid <= 160; pid++ {
+				if at, ok := last[pid]; ok && time.Duration(ps.last-at) >= tt.most {
+					t.Fatalf("%d threads of process %d were not read for more than %v", tt.n, pid, tt.most)
+				}
+				if ps.threadsTurn(pid, tt.n) {
+					last[pid] = ps.began
+					now++
+				}
+			}
+			turns = max(turns, now)
+		}
+		if len(last) != 160 || turns > 40 {
+			t.Errorf("%d threads: %d processes had their turn, up to %d in one pass", tt.n, len(last), turns)
+		}
+	}
+}
+
+// TestNoneWaits: whether some task may be waiting for a CPU.
+func TestNoneWaits(t *testing.T) {
+	for _, tt := range []struct {
+		running uint64
+		before  Known[uint64]
+		now     uint64
+		want    bool
+	}{
+		{2, Unknown[uint64](NotSupported), 0, true},
+		{3, Unknown[uint64](NotSupported), 0, false},
+		{3, Know(uint64(1e9)), 1e9, true},
+		{3, Know(uint64(1e9)), 1001e6, true},
+		// 50 ms of a second on one CPU, while the other was busy throughout.
+		{3, Know(uint64(1e9)), 1002500e3, false},
+		{3, Know(uint64(1e9)), 2e9, false},
+		{3, Know(uint64(1e9)), 0, false},
+	} {
+		r := &Reader{last: 1e9, began: 2e9, waitedLast: tt.before, waited: Know(tt.now)}
+		if got := r.noneWaits(&Host{CPUs: 2, RunningTasks: Know(tt.running)}); got != tt.want {
+			t.Errorf("%+v: none waits: %v", tt, got)
+		}
+	}
+}
+
+// TestRollupDue: when the pages of a process are counted again.
+func TestRollupDue(t *testing.T) {
+	good := func() *visit {
+		v := &visit{pid: 7, ps: &pass{round: 2, base: time.Now()}}
+		v.old = &entry{p: &Process{MinorFaults: Know(uint64(5)), MajorFaults: Know(uint64(1)), RSSBytes: Know(3 * pageSize), VSizeBytes: Know(9 * pageSize)}}
+		v.before = v.old
+		v.stat.MinFlt, v.stat.MajFlt, v.statm.Resident, v.statm.Size = 5, 1, 3, 9
+		v.fresh[slotStat], v.fresh[slotStatm], v.whys[slotStat], v.whys[slotStatm] = true, true, OK, OK
+		return v
+	}
+	if good().rollupDue() {
+		t.Error("counted although nothing came or went")
+	}
+	for name, spoil := range map[string]func(*visit){
+		"a fault":          func(v *visit) { v.stat.MinFlt++ },
+		"a major fault":    func(v *visit) { v.stat.MajFlt++ },
+		"a page less":      func(v *visit) { v.statm.Resident-- },
+		"another mapping":  func(v *visit) { v.statm.Size++ },
+		"its turn":         func(v *visit) { v.ps.round = rollupRounds - 7 },
+		"stat is denied":   func(v *visit) { v.whys[slotStat] = Denied },
+		"a file was stuck": func(v *visit) { v.old.p.StuckFiles = []string{"smaps_rollup"} },
+		"new":              func(v *visit) { v.old = nil },
+	} {
+		v := good()
+		if spoil(v); !v.rollupDue() {
+			t.Errorf("%s: not counted", name)
+		}
+		if v.old == nil || len(v.old.p.StuckFiles) > 0 {
+			continue
+		}
+		if v.old.rollupNext = v.ps.now() + int64(time.Hour); v.rollupDue() {
+			t.Errorf("%s: counted at any price", name)
 		}
 	}
 }

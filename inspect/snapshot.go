@@ -52,13 +52,6 @@ func (s *Snapshot) wantOf(pid int) Want {
 	return s.Want
 }
 
-// noneWaits: no task on the machine waits for a CPU, as far as is known; at most
-// one per CPU is able to run.
-func (s *Snapshot) noneWaits() bool {
-	running, ok := s.Host.RunningTasks.Get()
-	return ok && s.Host.CPUs > 0 && running <= uint64(s.Host.CPUs)
-}
-
 // Cost is taskscope's own price of one pass.
 type Cost struct {
 	Wall    time.Duration // from start to end of the pass

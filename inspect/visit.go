@@ -90,6 +90,8 @@ type pass struct {
 	prev      []*entry
 	prevPIDs  []int
 	round     int
+	began     int64     // CLOCK_MONOTONIC instants at which this pass and
+	last      int64     // the one before began, 0: there was none
 	base      time.Time // instant baseNS of CLOCK_MONOTONIC
 	baseNS    int64
 }
@@ -146,6 +148,7 @@ type visit struct {
 	listSums   []threadSum
 	listed     Why  // OK: list is complete
 	threadsNew bool // list differs from before.threads
+	rested     bool // the threads were not read, see threadsRest
 	tstat      proc.Stat
 	tstatus    proc.Status
 
@@ -174,7 +177,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
 	v.stuck = v.stuck[:0]
 	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
 	v.tids, v.asked, v.list, v.listSums = v.tids[:0], v.asked[:0], v.list[:0], v.listSums[:0]
-	v.listed, v.threadsNew, v.exact, v.ending = NotRead, false, false, false
+	v.listed, v.threadsNew, v.rested, v.exact, v.ending = NotRead, false, false, false, false
 }
 
 // wantOf is what shall be read of that process.
@@ -246,7 +249,8 @@ func (v *visit) readFiles() {
 }
 
 func (v *visit) readRest() {
-	if v.want&WantTotals != 0 && v.ps.totals != nil && !v.kernelThread() {
+	v.rested = v.want&WantThreads != 0 && v.threadsRest()
+	if v.want&WantTotals != 0 && v.ps.totals != nil && !v.kernelThread() && !v.rested {
 		v.askTotals()
 	}
 	if v.zombieLeader() {

@@ -111,6 +111,11 @@ func (v *visit) applyThreads(p *Process, e *entry) {
 		v.keepThreads(e) // and all that is summed over them
 		return
 	}
+	if v.rested { // nothing can have been counted since
+		v.keepThreads(e)
+		p.State = deriveState(p.LeaderState, p.Threads)
+		return
+	}
 	wanted := v.want&WantThreads != 0 || v.listed != NotRead
 	switch {
 	case !wanted:

@@ -17,7 +17,7 @@ func (v *visit) readThreads() {
 	if v.threadCount() <= 1 && !v.hadThreads() {
 		return
 	}
-	if v.threadsRest() {
+	if v.rested {
 		v.listed, v.threads = OK, len(v.old.threads)
 		return
 	}
@@ -34,6 +34,10 @@ func (v *visit) readThreads() {
 	v.ending = v.ending || !subset(v.asked, v.tids)
 	v.list = slices.Grow(v.list, len(v.tids))
 	v.alive = 0
+	if len(v.tids) > heldThreads {
+		v.r.Hold(nil)
+	}
+	still := v.old != nil && v.clockStood()
 	var old []Thread
 	if v.before != nil {
 		old = v.before.threads
@@ -44,10 +48,10 @@ func (v *visit) readThreads() {
 			k++
 		}
 		if k < len(old) && old[k].ID.TID == tid {
-			v.readThread(tid, &old[k], v.before.threadSums[k])
+			v.readThread(tid, &old[k], v.before.threadSums[k], still)
 			continue
 		}
-		v.readThread(tid, nil, threadSum{})
+		v.readThread(tid, nil, threadSum{}, false)
 	}
 	v.threads = len(v.list)
 	v.threadsNew = v.threadsNew || len(v.list) != len(old)
@@ -57,20 +61,6 @@ func (v *visit) readThreads() {
 	if len(v.list) == 0 {
 		v.listed = Gone
 	}
-}
-
-// threadsRest reports whether the threads need not be read, although the process
-// is: none of them has run, as the CPU clock of the process tells, and none can
-// have become ready to run without having got a CPU yet, which the clock does not
-// tell. What others do to threads is looked at every so many passes, and always of
-// the process in focus and of those that a pass is all about.
-func (v *visit) threadsRest() bool {
-	e := v.old
-	if e == nil || !v.ps.live || !v.ps.noneWaits || v.ps.only || v.pid == v.ps.focus || (v.pid+v.ps.round)%fullRounds == 0 || v.zombieLeader() {
-		return false
-	}
-	return v.sums[slotClock] != 0 && v.sums[slotClock] == e.sums[slotClock] && len(v.stuck) == 0 && len(e.p.StuckFiles) == 0 &&
-		len(e.threads) > 1 && len(e.threads) == v.threadCount() && e.p.ThreadsWhy == OK && e.p.State != 'R'
 }
 
 // hadThreads: the process has used more CPU time than its only thread, so
@@ -90,8 +80,13 @@ func (v *visit) hadThreads() bool {
 // order matters: schedstat moves whenever a context switch is counted, so when
 // it has not moved, status cannot have counted one, and is not read again
 // unless something shows in stat. stat is read always: a thread that becomes
-// ready changes its state there and nothing anywhere else.
-func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
+// ready changes its state there and nothing anywhere else. still: no thread of the
+// process has run since the last pass.
+func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
+	if still && v.sameThread(tid, sum) {
+		v.appendThread(*old, sum)
+		return
+	}
 	var now threadSum
 	var t Thread
 	sched, err := v.r.ThreadFile(v.pid, tid, proc.FileSchedstat)
@@ -142,6 +137,16 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum) {
 	v.setThreadStatus(&t, statusWhy, statWhy)
 	v.threadsNew = true
 	v.appendThread(t, now)
+}
+
+// sameThread reports whether a thread that cannot have run, and so has counted
+// nothing, is the same in all else.
+func (v *visit) sameThread(tid int, sum threadSum) bool {
+	if sum.status == 0 || v.before.ending {
+		return false
+	}
+	stat, err := v.r.ThreadFile(v.pid, tid, proc.FileStat)
+	return err == nil && v.ps.hash(stat) == sum.stat
 }
 
 func (v *visit) appendThread(t Thread, sum threadSum) {
