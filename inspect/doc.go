@@ -34,6 +34,24 @@
 // (then [Switches.Exact]), else what they had counted when they were last seen,
 // which is a floor.
 //
+// # What is not read at every pass
+//
+// A process none of whose threads has run since the last pass has counted
+// nothing, so no number of its own can be out of date. What others do to it is
+// seen as follows, the rest of it at every sixteenth pass:
+//
+//   - nice value, policy, priority and state: with source bpf at once. With
+//     source proc at once where it is visible or in focus and they did it to the
+//     leader; else, of a visible process, within 4 s, or up to 16 s where it has
+//     128 threads or more.
+//   - that a thread was woken and waits for a CPU: with source bpf at once; with
+//     source proc once it may have waited for 50 ms.
+//   - command line, control group and program file are read again at every
+//     sixteenth pass, the first only if the process has run.
+//   - PSS and USS, which change when others share its pages or no longer do: when
+//     the process has had faults or has another size, and at every eighth pass;
+//     more rarely where counting the pages would take half a percent of a CPU.
+//
 // # Files that block
 //
 // The kernel may block the read of some files for ever while the target is

@@ -242,7 +242,7 @@ func (r *Reader) newPass(q Request, pids []int) *pass {
 	}
 	ps := &pass{
 		own: r.own, seed: r.seed, users: r.users, live: r.fs.Live(), held: r.held,
-		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, only: q.Only != nil,
+		want: q.Want, focus: q.Focus, focusWant: q.FocusWant, only: q.Only != nil, oneShot: r.src.oneShot,
 		threads: sortedWith(q.ThreadsOf, q.Focus), rollups: sortedWith(q.RollupOf, 0), visible: sortedWith(q.Visible, q.Focus),
 		prev: r.prev, prevPIDs: r.prevIDs, round: r.round, began: r.began, last: r.last, base: r.base, baseNS: r.baseNS,
 	}

@@ -86,6 +86,7 @@ type pass struct {
 	exact     exactTotals // for processes whose threads exit during the pass, may be nil
 	noneWaits bool        // no task on the machine waits for a CPU
 	hurry     bool        // see hurried: the next pass follows at once
+	oneShot   bool        // see Options.OneShot
 	only      bool        // PIDs were given, and may be TIDs
 	prev      []*entry
 	prevPIDs  []int
@@ -141,6 +142,11 @@ type visit struct {
 	cgroup     string
 	exe        string
 	comm       string // only when stat cannot tell
+
+	// The control groups read last, of whatever process, with their path: most
+	// are in the same ones.
+	cgroupText []byte
+	cgroupOf   string
 
 	tids       []int
 	asked      []int // the threads before totals were asked for
@@ -256,11 +262,15 @@ func (v *visit) readRest() {
 	if v.zombieLeader() {
 		v.readThreads()
 	}
-	if !v.ps.hurry {
+	sizesToo := v.ps.oneShot && v.want&WantStatus != 0
+	if !v.ps.hurry && !sizesToo {
 		v.readStatm()
 	}
 	if v.want&WantStatus != 0 || v.whys[slotStat] != OK {
 		v.readStatus()
+	}
+	if sizesToo {
+		v.sizesFromStatus()
 	}
 	if v.want&WantSchedstat != 0 {
 		v.readSchedstat()

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"sync"
 
 	"taskscope/inspect/internal/bpf"
@@ -100,6 +101,23 @@ func (v *visit) readStatm() {
 			v.failed(slotStatm, proc.FileStatm, err)
 		}
 	}
+}
+
+// sizesFromStatus saves a single pass the reading of statm: status has the same two
+// sizes. Later passes read statm, which costs less where its descriptor is held.
+func (v *visit) sizesFromStatus() {
+	st := &v.status
+	sizes := st.Has(proc.StatusVmSize) && st.Has(proc.StatusVmRSS)
+	if v.whys[slotStatus] != OK || v.fresh[slotStatus] && !sizes && !v.kernelThread() && v.leaderState() != 'Z' {
+		v.readStatm()
+		return
+	}
+	v.statm = proc.Statm{}
+	if sizes {
+		v.statm.Size, v.statm.Resident = st.VmSize/pageSize, st.VmRSS/pageSize
+	}
+	v.sums[slotStatm] = v.sums[slotStatus]
+	v.supply(slotStatm, OK, v.fresh[slotStatus])
 }
 
 func (v *visit) readStatus() {
@@ -233,12 +251,15 @@ func (v *visit) readCgroup() {
 	if !v.take(slotCgroup, proc.FileCgroup, b, err) {
 		return
 	}
-	groups, err := proc.ParseCgroup(b)
-	if err != nil {
-		v.failed(slotCgroup, proc.FileCgroup, err)
-		return
+	if len(v.cgroupText) == 0 || !bytes.Equal(b, v.cgroupText) {
+		groups, err := proc.ParseCgroup(b)
+		if err != nil {
+			v.failed(slotCgroup, proc.FileCgroup, err)
+			return
+		}
+		v.cgroupText, v.cgroupOf = append(v.cgroupText[:0], b...), cgroupPath(groups)
 	}
-	v.cgroup = cgroupPath(groups)
+	v.cgroup = v.cgroupOf
 	if shared {
 		v.ps.cgroups.put(v.task.Cgroups, cgroupText{v.cgroup, v.sums[slotCgroup]})
 	}
