@@ -6,6 +6,7 @@ func scStates() Scenario {
 		Title: "One process in each state there is",
 		Teaches: "R runs or is ready. S waits and can be woken by a signal. D waits and cannot: here a parent whose child borrows its place (vfork). " +
 			"T was stopped by a signal, as Ctrl-Z does; t by a debugger. Z has ended and waits for its parent to ask how. " +
+			"Between any two of the others there is always R: who has waited must get a CPU to come to anything else. " +
 			"The kernel also tells in which of its functions a task waits.",
 		Params: []Param{secondsParam("how long they stay in these states"), cpusParam("")},
 		Quick:  []string{"seconds=2s"},
@@ -34,14 +35,26 @@ func buildStates(v Values) (*Plan, error) {
 		letter string
 		waits  string // derived field waits_in
 		why    string
+		// order is what it goes through, from the gate to the park, both of them S.
+		order, orderWhy string
 	}{
-		{"sleeps", hold(v), "S", "wait", "it waits for the end"},
-		{"runs", Op{Kind: OpSpinWall, A: until}, "R", "", "it never waits"},
-		{"stopped", Op{Kind: OpStopSelf}, "T", "stop", "it has sent itself SIGSTOP"},
+		{"sleeps", hold(v), "S", "wait", "it waits for the end", "S,R,S,R,S", "it runs only to wait again, and to park"},
+		{"runs", Op{Kind: OpSpinWall, A: until}, "R", "", "it never waits", "S,R,S", "it is running or ready from the gate to its park"},
+		{"stopped", Op{Kind: OpStopSelf}, "T", "stop", "it has sent itself SIGSTOP", "S,R,T,R,S", "it must run to stop itself, and again once it is continued"},
 		// It waits at its park: a timed wait begins anew when the debugger lets go.
-		{"traced", Op{}, "t", "trace", "the root has stopped it as a debugger does"},
-		{"uninterruptible", Op{Kind: OpVfork, A: until}, "D", "vfork", "its child runs in its place"},
-		{"zombie", Op{Kind: OpExit}, "Z", "", "it has ended and nobody has waited for it"},
+		{
+			"traced",
+			Op{},
+			"t", "trace", "the root has stopped it as a debugger does",
+			"S,R,[S,R],t,R,S", "it may have come to its park before it is stopped, or not; to stop it must run",
+		},
+		{
+			"uninterruptible",
+			Op{Kind: OpVfork, A: until},
+			"D", "vfork", "its child runs in its place",
+			"S,R,D,R,[S,R],S", "its child has left its place when it goes on, but may not have ended yet: then it waits for that",
+		},
+		{"zombie", Op{Kind: OpExit}, "Z", "", "it has ended and nobody has waited for it", "S,R,Z", "it must run to end"},
 	}
 	root := &p.Processes[0].Threads[0]
 	root.Ops = []Op{{Kind: OpTrace, A: stateTraced}}
@@ -64,6 +77,10 @@ func buildStates(v Values) (*Plan, error) {
 		if s.waits != "" {
 			at("waits_in", s.waits)
 		}
+		p.promise(Promise{
+			Process: i + 1, Thread: 0, Field: "transitions", Scope: "thread", Kind: Identity, When: WhenDelta,
+			ExpectText: s.order, Because: s.orderWhy,
+		})
 	}
 	p.Processes[stateZombie].End = &End{Reaped: true}
 	root.Ops = append(root.Ops, meanwhile(v)...)

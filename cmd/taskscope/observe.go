@@ -20,8 +20,8 @@ import (
 // everything else by reading the kernel.
 //
 // Each line on its stdin asks for an observation: "light TAG" of the tree,
-// "full TAG" also of the whole host and of the segments of each process. In
-// between it observes the tree by itself, at jittered intervals, so that its
+// "full TAG" also of the whole host and of the segments of each process, "last
+// TAG" the same and the states that were traced until then. In between it observes the tree by itself, at jittered intervals, so that its
 // rhythm cannot match that of the load. Observations go to stdout as a gob
 // stream. End of input ends it.
 
@@ -33,7 +33,9 @@ type observation struct {
 	Each []*inspect.Snapshot // one process each, with its segments
 	// Trace is what the tracer has added up, nil where it cannot be had.
 	Trace *inspect.TraceSums
-	Err   string // why something is missing
+	// History is what it saw of states, in the last observation of a run.
+	History *verify.History
+	Err     string // why something is missing
 }
 
 // The pause before the observer looks by itself: seldom enough to use little
@@ -66,6 +68,7 @@ func newObserveCommand(a *app) *cobra.Command {
 	c.Flags().Uint32Var(&want, "want", 0, "groups of files to read besides the usual ones")
 	c.Flags().Uint32Var(&still, "still", 0, "groups of files to read besides when asked for a full observation")
 	c.Flags().Uint32Var(&detail, "detail", 0, "details of each process to read every time")
+	c.Flags().BoolVar(&needs.States, "states", false, "trace every change of state")
 	c.Flags().BoolVar(&needs.Rescan, "rescan", false, "look for new processes of the tree every time")
 	return c
 }
@@ -83,9 +86,13 @@ func (a *app) observe(ctx context.Context, pid int, needs verify.Needs) error {
 	}
 	defer o.tree.Close()
 	// Before the first look, so that its price falls into no measured phase.
-	o.tracer = a.traceTree(ctx, pid)
+	o.tracer = a.traceTree(ctx, pid, needs.States)
 	if o.tracer != nil {
 		defer o.tracer.Close()
+	}
+	if o.tracer != nil && needs.States {
+		o.states = followStates(o.tracer)
+		defer o.endStates()
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -113,6 +120,17 @@ type observer struct {
 	host, tree *inspect.Reader
 	pids       []int           // of the tree, as last found
 	tracer     *inspect.Tracer // nil where it cannot be had
+	states     *stateLog       // nil where it is not needed any more
+}
+
+// endStates ends the tracing of states; nil where there was none.
+func (o *observer) endStates() *verify.History {
+	if o.states == nil {
+		return nil
+	}
+	h := o.states.finish(o.tracer)
+	o.states = nil
+	return h
 }
 
 func (o *observer) serve(ctx context.Context, lines <-chan string, out *gob.Encoder) error {
@@ -128,8 +146,10 @@ func (o *observer) serve(ctx context.Context, lines <-chan string, out *gob.Enco
 				return nil
 			}
 			kind, tag, _ := strings.Cut(line, " ")
-			seen = o.look(ctx, kind == "full")
-			seen.Tag = tag
+			seen = o.look(ctx, kind != "light")
+			if seen.Tag = tag; kind == "last" {
+				seen.History = o.endStates()
+			}
 		case <-pause.C:
 			seen = o.look(ctx, false)
 		}

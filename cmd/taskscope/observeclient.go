@@ -38,7 +38,8 @@ type witness struct {
 func (a *app) startWitness(root int, needs verify.Needs) (*witness, error) {
 	w := &witness{arrived: make(chan struct{})}
 	w.cmd = exec.Command("/proc/self/exe", "observe", strconv.Itoa(root), "--source", a.source, "--proc-root", a.procRoot,
-		fmt.Sprintf("--want=%d", needs.Want), fmt.Sprintf("--still=%d", needs.Still), fmt.Sprintf("--detail=%d", needs.Detail), fmt.Sprintf("--rescan=%v", needs.Rescan))
+		fmt.Sprintf("--want=%d", needs.Want), fmt.Sprintf("--still=%d", needs.Still), fmt.Sprintf("--detail=%d", needs.Detail),
+		fmt.Sprintf("--rescan=%v", needs.Rescan), fmt.Sprintf("--states=%v", needs.States))
 	w.cmd.Args[0] = "taskscope"
 	// A group of its own: Ctrl-C is for us to answer.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -181,7 +182,11 @@ func (w *witness) settle(ctx context.Context, phase string) error {
 			return err
 		}
 	}
-	_, err := w.look(ctx, "full", phase)
+	kind := "full"
+	if phase == string(load.WhenParked) {
+		kind = "last"
+	}
+	_, err := w.look(ctx, kind, phase)
 	return err
 }
 
@@ -252,7 +257,7 @@ func labelled(m *load.Manifest, seen []observation) []verify.Sample {
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachHost, Snapshot: o.Host})
 		}
 		if o.Tree != nil {
-			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree, Trace: o.Trace})
+			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree, Trace: o.Trace, History: o.History})
 		}
 		for _, s := range o.Each {
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachOne, Snapshot: s})

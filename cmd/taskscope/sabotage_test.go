@@ -37,6 +37,11 @@ func sabotages() []sabotage {
 		{"another parent", "tree depth=1 width=3 seconds=300ms", "children", func(p *load.Plan) { p.Processes[3].Parent = 2 }},
 		{"a page more", "mem seconds=300ms", "segment_rss_bytes", func(p *load.Plan) { o := op(p, load.OpMap); o.A, o.B = o.A+4096, o.B+4096 }},
 		{"a page more of the parent's memory written", "cow bytes=1MiB seconds=300ms", "segment_private_dirty_bytes", func(p *load.Plan) { p.Processes[0].Threads[0].Ops[1].A += 4096 }},
+		{"a sleep that becomes uninterruptible", "states seconds=1500ms", "transitions", func(p *load.Plan) {
+			const ms = 1_000_000
+			p.Processes[1].Threads[0].Ops = []load.Op{{Kind: load.OpHold, A: 500 * ms}, {Kind: load.OpVfork, A: 1100 * ms}, {Kind: load.OpHold, A: 1500 * ms}}
+			p.Budget.Tasks++
+		}},
 		{"a worker that writes to what all share", "pool as=processes work=sleep:300ms seconds=300ms", "areas_pss_bytes", func(p *load.Plan) {
 			t := lastThread(p)
 			t.Setup = append(t.Setup, load.Op{Kind: load.OpTouch, A: 4096, B: 2})

@@ -7,14 +7,15 @@ import (
 )
 
 // traceTree starts the tracer of the observer, which adds up only and delivers
-// nothing: no reader of it runs while the load is measured. It is nil where the
-// scheduler cannot be traced, for which load verify is none the worse.
-func (a *app) traceTree(ctx context.Context, root int) *inspect.Tracer {
+// nothing, unless states are asked for: no reader of it runs while the load is
+// measured. It is nil where the scheduler cannot be traced, for which load verify
+// is none the worse.
+func (a *app) traceTree(ctx context.Context, root int, states bool) *inspect.Tracer {
 	if a.source == "proc" {
 		return nil
 	}
 	t, err := inspect.OpenTracer(ctx, inspect.TraceOptions{
-		ID: inspect.ID{PID: root}, Descendants: true, Source: inspect.TraceExact, ProcRoot: a.procRoot,
+		ID: inspect.ID{PID: root}, Descendants: true, Events: states, Source: inspect.TraceExact, ProcRoot: a.procRoot,
 	})
 	if err != nil {
 		return nil

@@ -24,6 +24,12 @@ type DerivedField struct {
 	between  func(j *judge, before, after *inspect.Snapshot, q *load.Promise) reading
 	expected func(*judge, *load.Promise) reading
 	self     func(*judge, *load.Promise) reading
+	// history: a tracer must have delivered every change of state.
+	history bool
+	// relation and fits say what is meant by as expected, where it is not
+	// equality or a bound.
+	relation string
+	fits     func(exp, got reading) bool
 	// told says that only the workers can know the value, and why; report
 	// computes it where a formula cannot.
 	told   string
@@ -33,7 +39,7 @@ type DerivedField struct {
 // DerivedFields is the table of derived fields. Every other field a promise
 // names is one of inspect.Fields.
 func DerivedFields() []DerivedField {
-	return slices.Concat(basicFields(), lifeFields(), memoryFields(), paceFields(), pressureFields(), toldFields(), waitFields())
+	return slices.Concat(basicFields(), lifeFields(), memoryFields(), paceFields(), pressureFields(), transitionFields(), toldFields(), waitFields())
 }
 
 func basicFields() []DerivedField {

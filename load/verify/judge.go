@@ -21,6 +21,7 @@ type judge struct {
 	tids     [][]inspect.ThreadID              // of their threads; zero: never seen
 	byPID    map[int]int                       // PID → index into the manifest
 	traces   map[*inspect.Snapshot]*inspect.TraceSums
+	history  *History
 	derived  map[string]*DerivedField
 	noise    gate
 }
@@ -47,6 +48,9 @@ func newJudge(m *load.Manifest, samples []Sample, left *LeftBehind) *judge {
 			j.narrow[s.Phase] = append(j.narrow[s.Phase], s.Snapshot)
 			if s.Trace != nil {
 				j.traces[s.Snapshot] = s.Trace
+			}
+			if s.History != nil {
+				j.history = s.History
 			}
 		}
 		if s.Detail != nil {
@@ -157,6 +161,9 @@ func (j *judge) check(q *load.Promise) Check {
 		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope,
 		Kind: string(q.Kind), Relation: relation(q), When: string(q.When), Because: q.Because,
 	}
+	if d := j.derived[q.Field]; d != nil && d.relation != "" {
+		c.Relation = d.relation
+	}
 	exp := j.expected(q)
 	self := j.selfReported(q)
 	c.Expected, c.SelfReported = exp.value(), self.value()
@@ -211,13 +218,21 @@ func (j *judge) decide(c *Check, q *load.Promise, exp, self, obs reading) {
 		c.Verdict, c.Why = Skipped, obs.why
 	case !obs.ok:
 		c.Verdict, c.Why = Undecided, obs.why
-	case !within(q, exp, obs, c.Tolerance):
+	case !j.fits(q, exp, obs, c.Tolerance):
 		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, obs, c.Tolerance), "observed "+obs.text()+", expected "+bound(q)+exp.text()+obs.note)
 	case self.ok && !within(q, exp, self, c.Tolerance):
 		c.Verdict, c.Why = j.missed(q, j.miss(q, exp, self, c.Tolerance), "the worker itself reports "+self.text()+", expected "+bound(q)+exp.text())
 	default:
 		c.Verdict = Pass
 	}
+}
+
+// fits tells whether a value is as expected.
+func (j *judge) fits(q *load.Promise, exp, got reading, tol float64) bool {
+	if d := j.derived[q.Field]; d != nil && d.fits != nil {
+		return d.fits(exp, got)
+	}
+	return within(q, exp, got, tol)
 }
 
 // missed is the verdict on a value outside its tolerance.

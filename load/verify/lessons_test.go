@@ -278,6 +278,20 @@ func lessonsOnLife() []lesson {
 				}
 			}
 		})},
+		{"what was stopped had been in uninterruptible sleep", "states", nil, "transitions", func(w *world) {
+			for _, p := range w.of(load.WhenLive)[0].Processes {
+				if p.Threads[0].State == 'T' {
+					p.Threads[0].State = 'D'
+				}
+			}
+		}},
+		{"what was stopped stopped once more", "states", nil, "transitions", func(w *world) {
+			for _, p := range w.of(load.WhenLive)[1].Processes {
+				if p.Threads[0].State == 'T' {
+					p.Threads[0].State = 'R'
+				}
+			}
+		}},
 		{"what borrows its place waits for a lock", "states", nil, "waits_in", func(w *world) {
 			for _, s := range w.samples {
 				if s.Phase == load.WhenLive && s.Reach == ReachOne && s.Processes[0].Threads[0].Wait.WChan.V == "kernel_clone" {

@@ -73,6 +73,8 @@ type Needs struct {
 	// Rescan: processes come and go that the plan does not list, so the tree
 	// must be looked up each time.
 	Rescan bool
+	// States: the order of states is promised, so a tracer must deliver all.
+	States bool
 }
 
 // NeedsOf goes through the promises of a plan.
@@ -84,6 +86,7 @@ func NeedsOf(p *load.Plan) Needs {
 		if d := derived[q.Field]; d != nil {
 			n.Want |= d.want
 			n.Detail |= d.detail
+			n.States = n.States || d.history
 			if q.When == load.WhenLive && (q.Field == "children" || q.Field == "descendants" || q.Field == "seen_besides_plan") {
 				n.Rescan = true
 			}

@@ -78,6 +78,7 @@ func (j *judge) traceChecks() ([]Check, *TraceNote) {
 		}
 		out = append(out, c)
 	}
+	out = append(out, j.transitionChecks(note)...)
 	note.Checks = len(out)
 	return out, note
 }

@@ -86,6 +86,9 @@ type Sample struct {
 	// Trace is what the tracer had added up at that moment, nil when nobody
 	// traces.
 	Trace *inspect.TraceSums
+	// History is what the tracer saw of states, in the last sample of the tree;
+	// nil when nobody asked for it or nobody traces.
+	History *History
 }
 
 // Check is one judged promise. Expected, SelfReported and Observed are
@@ -112,6 +115,8 @@ const (
 	RelationEqual   = "equal"
 	RelationAtLeast = "at_least"
 	RelationAtMost  = "at_most"
+	// RelationPart: of a promised sequence any part may be seen, in its order.
+	RelationPart = "part_of"
 )
 
 // LeftBehind is what the run left, as the runner counted it.
