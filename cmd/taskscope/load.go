@@ -129,6 +129,31 @@ func scenarioArg(cmd *cobra.Command, args []string) (*load.Scenario, error) {
 	return s, nil
 }
 
+// sweptText says how much of each kind was removed.
+func sweptText(s *spawn.Swept) string {
+	var parts []string
+	for _, kind := range []struct {
+		n         int
+		one, many string
+	}{
+		{len(s.Processes), "process", "processes"},
+		{len(s.Cgroups), "control group", "control groups"},
+		{len(s.Queues), "message queue", "message queues"},
+	} {
+		switch kind.n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+kind.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", kind.n, kind.many))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to remove"
+	}
+	return strings.Join(parts, ", ") + " removed"
+}
+
 func newLoadSweepCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep [RUNID]",
@@ -148,16 +173,22 @@ carry, and are ended through a pidfd; a name is never enough.`,
 				id = args[0]
 			}
 			removed, err := spawn.Sweep(cmd.Context(), id)
-			for _, pid := range removed {
+			for _, pid := range removed.Processes {
 				fmt.Fprintf(a.stdout, "removed %d\n", pid)
+			}
+			for _, dir := range removed.Cgroups {
+				fmt.Fprintf(a.stdout, "removed %s\n", a.clean(dir))
+			}
+			for _, name := range removed.Queues {
+				fmt.Fprintf(a.stdout, "removed message queue %s\n", a.clean(name))
 			}
 			switch {
 			case err != nil:
 				return loadError("sweep", err)
-			case id != "" && len(removed) == 0:
+			case id != "" && removed.Nothing():
 				return usage("there is nothing of a run %s; without a run id, load sweep removes what any killed run has left", a.clean(id))
 			}
-			fmt.Fprintf(a.stderr, "%d processes removed\n", len(removed))
+			fmt.Fprintln(a.stderr, sweptText(&removed))
 			return nil
 		},
 	}

@@ -91,3 +91,16 @@ func checkSafe(t *testing.T, what, text string) {
 		}
 	}
 }
+
+func TestSweptText(t *testing.T) {
+	for want, s := range map[string]spawn.Swept{
+		"nothing to remove":                         {},
+		"1 control group, 2 message queues removed": {Cgroups: []string{"a"}, Queues: []string{"b", "c"}},
+		"2 processes removed":                       {Processes: []int{3, 4}},
+		"1 process, 2 control groups removed":       {Processes: []int{3}, Cgroups: []string{"a", "b"}},
+	} {
+		if got := sweptText(&s); got != want {
+			t.Errorf("%+v: %q, want %q", s, got, want)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func TestSweepEndsWhatNobodyElseDoes(t *testing.T) {
 			}
 			decoy := lookalike(t, left[0])
 			removed, err := Sweep(testContext(t), job.RunID)
-			if err != nil || len(removed) == 0 || slices.Contains(removed, decoy) {
+			if err != nil || len(removed.Processes) == 0 || slices.Contains(removed.Processes, decoy) {
 				t.Errorf("Sweep: %v, %v; the lookalike is %d", removed, err, decoy)
 			}
 			if s := state(decoy); s == "" || s == "Z" {

@@ -96,11 +96,15 @@ func unlinkQueue(runID string, object int) bool {
 	return errno == 0
 }
 
-// unlinkQueues removes what a run may have left of its message queues.
-func unlinkQueues(runID string) {
+// unlinkQueues removes what a run may have left of its message queues, and gives
+// their names.
+func unlinkQueues(runID string) (names []string) {
 	for i := range maxObjects {
-		unlinkQueue(runID, i)
+		if unlinkQueue(runID, i) {
+			names = append(names, queueName(runID, i))
+		}
 	}
+	return names
 }
 
 // objectValues reads what the objects say of themselves.

@@ -88,11 +88,21 @@ func holds(pid int, runID string) bool {
 // started another meanwhile.
 const sweepRounds = 10
 
+// Swept is what Sweep has removed.
+type Swept struct {
+	Processes []int    // PIDs
+	Cgroups   []string // directories
+	Queues    []string // names of message queues
+}
+
+// Nothing tells whether there was nothing to remove.
+func (s *Swept) Nothing() bool { return len(s.Processes)+len(s.Cgroups)+len(s.Queues) == 0 }
+
 // Sweep removes what a killed run left, by run id ("" for every run whose
 // controller is dead): processes through pidfds, never by name, then control
-// groups and message queues. It returns the PIDs it ended. A run whose
-// controller lives is not touched; naming one is an error.
-func Sweep(ctx context.Context, runID string) (removed []int, err error) {
+// groups and message queues. A run whose controller lives is not touched; naming
+// one is an error.
+func Sweep(ctx context.Context, runID string) (removed Swept, err error) {
 	var problems []error
 	swept := map[string]bool{runID: true}
 	for range sweepRounds {
@@ -107,7 +117,7 @@ func Sweep(ctx context.Context, runID string) (removed []int, err error) {
 			swept[l.runID] = true
 			ok, err := sweepProcess(ctx, l)
 			if ok {
-				removed = append(removed, l.pid)
+				removed.Processes = append(removed.Processes, l.pid)
 				ended++
 			}
 			problems = append(problems, err)
@@ -116,21 +126,22 @@ func Sweep(ctx context.Context, runID string) (removed []int, err error) {
 			break
 		}
 	}
-	ids, err := sweepCgroups(runID)
+	var ids []string
+	removed.Cgroups, ids, err = sweepCgroups(runID)
 	problems = append(problems, err)
 	for _, id := range ids {
 		swept[id] = true
 	}
 	delete(swept, "")
 	for id := range swept {
-		unlinkQueues(id)
+		removed.Queues = append(removed.Queues, unlinkQueues(id)...)
 	}
 	return removed, errors.Join(problems...)
 }
 
 // sweepCgroups removes the control groups of a run ("" for every run) whose
 // controller is dead, with what is in them, and tells the run ids.
-func sweepCgroups(runID string) (ids []string, err error) {
+func sweepCgroups(runID string) (dirs, ids []string, err error) {
 	var problems []error
 	for _, dir := range allCgroups(runID) {
 		id, by, _ := parseCgroupName(filepath.Base(dir))
@@ -144,9 +155,11 @@ func sweepCgroups(runID string) (ids []string, err error) {
 		_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) //nolint:errcheck // rmdir tells
 		if !removeCgroup(dir) {
 			problems = append(problems, fmt.Errorf("cgroup %s: cannot be removed", dir))
+			continue
 		}
+		dirs = append(dirs, dir)
 	}
-	return ids, errors.Join(problems...)
+	return dirs, ids, errors.Join(problems...)
 }
 
 func errAlive(runID string, by controller) error {

@@ -89,13 +89,13 @@ func TestSweepEndsWhatADeadControllerLeft(t *testing.T) {
 	gone := imposter(t, id, "1:1") // process 1 did not start at tick 1
 	stays := imposter(t, other, strings.TrimPrefix(controllerIdentity(), controllerArg))
 	removed, err := Sweep(testContext(t), id)
-	if err != nil || !slices.Equal(removed, []int{gone.Process.Pid}) {
+	if err != nil || !slices.Equal(removed.Processes, []int{gone.Process.Pid}) {
 		t.Errorf("Sweep(%s): %v, %v; want %d", id, removed, err, gone.Process.Pid)
 	}
-	if removed, err := Sweep(testContext(t), other); err == nil || len(removed) != 0 {
+	if removed, err := Sweep(testContext(t), other); err == nil || !removed.Nothing() {
 		t.Errorf("Sweep of a live run: %v, %v; want a refusal", removed, err)
 	}
-	if removed, err := Sweep(testContext(t), id); err != nil || len(removed) != 0 {
+	if removed, err := Sweep(testContext(t), id); err != nil || !removed.Nothing() {
 		t.Errorf("second Sweep: %v, %v; want nothing", removed, err)
 	}
 	if args := arguments(stays.Process.Pid); len(args) == 0 {
@@ -106,10 +106,10 @@ func TestSweepEndsWhatADeadControllerLeft(t *testing.T) {
 func TestSweepLeavesLiveRunsAlone(t *testing.T) {
 	t.Parallel()
 	r := startRun(t, tree(1, 2), Options{})
-	if removed, err := Sweep(testContext(t), r.ID()); err == nil || len(removed) != 0 {
+	if removed, err := Sweep(testContext(t), r.ID()); err == nil || !removed.Nothing() {
 		t.Errorf("Sweep: %v, %v; want a refusal", removed, err)
 	}
-	if removed, err := Sweep(testContext(t), "no-such-run"); err != nil || len(removed) != 0 {
+	if removed, err := Sweep(testContext(t), "no-such-run"); err != nil || !removed.Nothing() {
 		t.Errorf("Sweep of nothing: %v, %v", removed, err)
 	}
 	through(t, r)
@@ -129,7 +129,7 @@ func TestMentioningARunIsNotBelongingToIt(t *testing.T) {
 		_ = cmd.Process.Kill() //nolint:errcheck // ours
 		_ = cmd.Wait()         //nolint:errcheck // killed
 	}()
-	if removed, err := Sweep(testContext(t), id); err != nil || len(removed) != 0 {
+	if removed, err := Sweep(testContext(t), id); err != nil || !removed.Nothing() {
 		t.Errorf("Sweep: %v, %v; want nothing", removed, err)
 	}
 }
@@ -148,8 +148,9 @@ func TestSweepRemovesACgroup(t *testing.T) {
 	if n := countCgroups(id); n != 1 {
 		t.Errorf("countCgroups: %d, want 1", n)
 	}
-	if _, err := Sweep(testContext(t), id); err != nil {
-		t.Error(err)
+	removed, err := Sweep(testContext(t), id)
+	if err != nil || !slices.Equal(removed.Cgroups, []string{dir}) || len(removed.Processes) != 0 {
+		t.Errorf("%+v, %v; want the directory %s", removed, err, dir)
 	}
 	if n := countCgroups(id); n != 0 {
 		t.Errorf("countCgroups after Sweep: %d, want 0", n)
