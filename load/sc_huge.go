@@ -30,19 +30,7 @@ func buildHuge(v Values) (*Plan, error) {
 		p.segment(s, WhenParked, mapSlot, map[string]uint64{
 			"segment_size_bytes": bytes, "segment_rss_bytes": bytes, "segment_private_dirty_bytes": bytes,
 		}, "every page of it is touched")
-		// Not promised: that all of it is huge. That is for the kernel's free
-		// memory to decide. But what is not, costs faults.
-		self := Formula{}.Plus(1, "minor_faults")
-		p.promise(Promise{
-			Process: s.process, Thread: s.thread, Field: "minor_faults", Scope: "thread", Kind: Identity, When: WhenDelta,
-			Expect: self, Self: &self, Because: "the kernel counts the same faults for the worker itself",
-		})
-		p.promise(Promise{
-			Process: s.process, Thread: s.thread, Field: "segment_huge_bytes", Scope: "segment", Kind: Identity, When: WhenParked, Slot: mapSlot,
-			// faults = huge/2M + (bytes-huge)/page, solved for huge
-			Expect:  Exactly(float64(bytes)/float64(pageBytes())*hugeUnit()).Plus(-hugeUnit(), "minor_faults"),
-			Because: "one fault for each huge page, and one for each page of the rest",
-		})
+		p.hugeFaults(s, bytes)
 		perProcess[s.process] += float64(bytes)
 	}
 	for i := range p.Processes {
@@ -54,6 +42,34 @@ func buildHuge(v Values) (*Plan, error) {
 	p.Budget.MemoryBytes = uint64(len(workers)) * (bytes + hugeBytes)
 	p.remains()
 	return p.finish(), nil
+}
+
+// hugeFaults ties the faults of a worker to its huge pages. That all of its
+// memory is huge is not promised: that is for the kernel's free memory to decide.
+// But what is not, costs faults. Each identity is one-sided, as the kernel may add
+// to either number by itself: a fault when it moves a page to another node (NUMA
+// balancing), and a huge page without a fault when it makes one of small ones
+// later (khugepaged).
+func (p *Plan) hugeFaults(s site, bytes uint64) {
+	self := Formula{}.Plus(1, "minor_faults")
+	atLeast := func(q Promise) {
+		q.Process, q.Thread, q.Kind, q.AtLeast = s.process, s.thread, Identity, true
+		p.promise(q)
+	}
+	atLeast(Promise{
+		Field: "minor_faults", Scope: "thread", When: WhenDelta, Expect: self, Self: &self,
+		Because: "what the kernel told the worker itself is a part of what it counted from the gate to the park",
+	})
+	atLeast(Promise{
+		Field: "minor_faults", Scope: "thread", When: WhenDelta, Expect: Exactly(float64(bytes / hugeBytes)), Self: &self,
+		Because: "no fault makes more than one huge page resident",
+	})
+	atLeast(Promise{
+		Field: "segment_huge_bytes", Scope: "segment", When: WhenParked, Slot: mapSlot,
+		// faults = huge/2M + (bytes-huge)/page, solved for huge
+		Expect:  Exactly(float64(bytes)/float64(pageBytes())*hugeUnit()).Plus(-hugeUnit(), "minor_faults"),
+		Because: "one fault for each huge page, and one for each page of the rest: fewer faults than pages are the work of huge pages",
+	})
 }
 
 // hugeUnit is how many bytes are in huge pages for every fault that is saved.

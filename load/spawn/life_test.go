@@ -361,6 +361,21 @@ func TestHugePagesAreNeeded(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+	dir := t.TempDir()
+	for name, enabled := range map[string]string{"hugepages-2048kB": "[inherit] never", "hugepages-64kB": "always [never]", "hugepages-128kB": "[always] never"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "enabled"), []byte(enabled), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "enabled"), []byte("[always]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := noHugePages(dir); !strings.Contains(got, "128kB") {
+		t.Errorf("sizes in between: %q", got)
+	}
 	p := root()
 	p.Needs = []string{load.NeedHugePages}
 	if err := checkNeeds(p); err != nil && !errors.Is(err, ErrLacks) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"taskscope/load"
@@ -36,6 +37,14 @@ func noHugePages(dir string) string {
 	const size = 2 << 20
 	if n, ok := readUint(dir + "/hpage_pmd_size"); ok && n != size {
 		return fmt.Sprintf("huge pages here have %d bytes, not %d", n, size)
+	}
+	// Since Linux 6.8 there may be sizes in between, of which smaps does not tell.
+	between, _ := filepath.Glob(dir + "/hugepages-*kB/enabled") //nolint:errcheck // the pattern is right
+	for _, name := range between {
+		text, err := os.ReadFile(name)
+		if filepath.Base(filepath.Dir(name)) != "hugepages-2048kB" && err == nil && !strings.Contains(string(text), "[never]") {
+			return "pages of other sizes save faults too (" + name + ")"
+		}
 	}
 	return ""
 }

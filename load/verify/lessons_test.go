@@ -265,6 +265,11 @@ func lessonsOnMemory() []lesson {
 		{"a task waited for memory", "grow", nil, "memory_stall_ns", func(w *world) { w.stall(3000) }},
 		{"the peak is above what it has", "grow", nil, "peak_minus_rss_bytes", parked(func(p *inspect.Process, _ *inspect.Thread) { p.PeakRSSBytes.V += page })},
 		{"a page less than its steps", "grow", nil, "rss_bytes", parked(func(p *inspect.Process, _ *inspect.Thread) { p.RSSBytes.V -= page })},
+		{"fewer faults than huge pages", "huge", nil, "minor_faults", func(w *world) {
+			_, t := w.worker(w.last(load.WhenParked))
+			t.MinorFaults.V--
+			w.report().MinorFaults--
+		}},
 		{"a huge page is made of small ones", "huge", nil, "segment_huge_bytes", area(func(m *inspect.SegmentMem) { m.AnonHuge -= 2 << 20 })},
 	}
 }

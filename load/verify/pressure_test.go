@@ -68,3 +68,17 @@ func TestWhoWaitedForMemory(t *testing.T) {
 		})
 	}
 }
+
+// TestHugePagesWithStrayFaults: what the kernel adds by itself breaks nothing.
+func TestHugePagesWithStrayFaults(t *testing.T) {
+	w := pretend(t, "huge", otherBusy)
+	_, th := w.worker(w.last(load.WhenParked))
+	th.MinorFaults.V++ // a page moved to another node, after the worker's own reading
+	expectVerdict(t, w.judge(), Pass)
+
+	w = pretend(t, "huge", otherBusy)
+	_, th = w.worker(w.last(load.WhenParked))
+	th.MinorFaults.V += 512 // one of them came in small pages, and was made huge later
+	w.report().MinorFaults += 512
+	expectVerdict(t, w.judge(), Pass)
+}
