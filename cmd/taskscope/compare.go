@@ -22,6 +22,10 @@ type compareFlags struct {
 	watched time.Duration // --for
 }
 
+// defaultRounds is so many that they lie apart by chance in less than one
+// comparison of a hundred.
+const defaultRounds = 5
+
 // comparison is what is compared: two columns of figures.
 type comparison struct {
 	title string
@@ -78,7 +82,7 @@ lacking.`,
 		},
 		ValidArgsFunction: completeCompare,
 	}
-	f.rounds = 3
+	f.rounds = defaultRounds
 	f.watched = time.Second
 	f.add(c, "print one JSON document")
 	c.Flags().IntVar(&f.rounds, "rounds", f.rounds, "how often each column is run")
@@ -272,10 +276,12 @@ func (f *compareFlags) twoLoads(left, right []string) (*comparison, error) {
 }
 
 // worst is the verdict of a column: that of its worst run.
-func (s *side) worst() (verify.Verdict, string) {
-	verdict, why := verify.Pass, ""
+func (s *side) worst() (verify.Verdict, string) { return worstOf(s.runs) }
+
+func worstOf(runs []*verify.Result) (verdict verify.Verdict, why string) {
+	verdict = verify.Pass
 	for _, v := range []verify.Verdict{verify.Skipped, verify.Undecided, verify.Fail} {
-		for _, r := range s.runs {
+		for _, r := range runs {
 			if r.Verdict == v && verdict != v {
 				verdict, why = v, r.Why
 			}

@@ -75,8 +75,8 @@ func shapeRound(factor, wobble float64) map[string]any {
 
 func cannedShapes(t *testing.T) *comparison {
 	return cannedComparison(t, 1,
-		[]map[string]any{shapeRound(1, 1), shapeRound(1, 1.02), shapeRound(1, 0.99)},
-		[]map[string]any{shapeRound(9, 1), shapeRound(9, 1.01), shapeRound(9, 1.1)})
+		[]map[string]any{shapeRound(1, 1), shapeRound(1, 1.02), shapeRound(1, 0.99), shapeRound(1, 1), shapeRound(1, 1.01)},
+		[]map[string]any{shapeRound(9, 1), shapeRound(9, 1.01), shapeRound(9, 1.1), shapeRound(9, 1), shapeRound(9, 1.02)})
 }
 
 // TestCompareText is the text of a comparison, which fits into 80 columns.
@@ -114,82 +114,124 @@ func TestCompareText(t *testing.T) {
 	}
 }
 
+// cannedRounds are rounds in which each measure has its values in turn.
+func cannedRounds(n int, values map[string][]any) []map[string]any {
+	out := make([]map[string]any, n)
+	for i := range out {
+		out[i] = map[string]any{}
+		for measure, list := range values {
+			out[i][measure] = list[i%len(list)]
+		}
+	}
+	return out
+}
+
 // TestCompareFindings: the sentences follow the figures.
 func TestCompareFindings(t *testing.T) {
-	round := func(values ...any) map[string]any {
-		m := map[string]any{}
-		for i := 0; i < len(values); i += 2 {
-			m[values[i].(string)] = values[i+1]
-		}
-		return m
-	}
+	type values = map[string][]any
 	for _, tt := range []struct {
 		name               string
 		noise              float64
-		threads, processes []map[string]any
+		rounds             int // 0: five
+		threads, processes values
 		want               []string // one per sentence
 	}{
 		{
-			name:    "more memory, and why",
-			threads: []map[string]any{round(verify.MeasurePSS, 1024.0, verify.MeasurePageTables, 1024.0, verify.MeasureProcesses, 1.0), round(verify.MeasurePSS, 1024.0, verify.MeasurePageTables, 1024.0, verify.MeasureProcesses, 1.0)},
-			processes: []map[string]any{
-				round(verify.MeasurePSS, 2048.0, verify.MeasurePageTables, 4096.0, verify.MeasureProcesses, 5.0),
-				round(verify.MeasurePSS, 2048.0, verify.MeasurePageTables, 4096.0, verify.MeasureProcesses, 5.0),
-			},
-			want: []string{"The processes took 3.00 times as much memory: 6.00 KiB, the threads 2.00 KiB, page tables included: 5 address spaces are there in place of 1."},
+			name: "more memory, and why", rounds: 1,
+			threads:   values{verify.MeasurePSS: {1024.0}, verify.MeasurePageTables: {1024.0}, verify.MeasureProcesses: {1.0}},
+			processes: values{verify.MeasurePSS: {2048.0}, verify.MeasurePageTables: {4096.0}, verify.MeasureProcesses: {5.0}},
+			want:      []string{"The processes took 3.00 times as much memory: 6.00 KiB, the threads 2.00 KiB, page tables included: 5 address spaces are there in place of 1."},
+		},
+		{
+			name:    "more than the sum of RSS says",
+			threads: values{verify.MeasurePSS: {1024.0}, verify.MeasureRSS: {1024.0}}, processes: values{verify.MeasurePSS: {2048.0}, verify.MeasureRSS: {9216.0}},
+			want: []string{"The processes took 2.00 times as much memory: 2.00 KiB, the threads 1.00 KiB; by the sum of RSS it would seem to be 9.00 times as much."},
 		},
 		{
 			name:    "less memory has no reason",
-			threads: []map[string]any{round(verify.MeasurePSS, 4096.0, verify.MeasureProcesses, 1.0)}, processes: []map[string]any{round(verify.MeasurePSS, 3072.0, verify.MeasureProcesses, 5.0)},
-			want: []string{"The processes took 25 % less memory: 3.00 KiB, the threads 4.00 KiB.", "A single round"},
+			threads: values{verify.MeasurePSS: {4096.0}, verify.MeasureProcesses: {1.0}}, processes: values{verify.MeasurePSS: {3072.0}, verify.MeasureProcesses: {5.0}},
+			want: []string{"The processes took 25 % less memory: 3.00 KiB, the threads 4.00 KiB."},
+		},
+		{
+			name:    "about the same memory",
+			threads: values{verify.MeasurePSS: {4096.0}}, processes: values{verify.MeasurePSS: {4100.0}},
+			want: []string{"The threads and the processes took about the same memory: 4.00 KiB and 4.00 KiB."},
 		},
 		{
 			name:    "rounds that overlap are no difference",
-			threads: []map[string]any{round(verify.MeasureCreation, 100.0), round(verify.MeasureCreation, 300.0)},
-			processes: []map[string]any{
-				round(verify.MeasureCreation, 250.0), round(verify.MeasureCreation, 900.0),
-			},
-			want: []string{"that is a thread took 200ns, one that is a process 575ns, which differ no more than the rounds do."},
+			threads: values{verify.MeasureCreation: {100.0, 300.0}}, processes: values{verify.MeasureCreation: {250.0, 900.0}},
+			want: []string{"that is a thread took 100ns, one that is a process 250ns, which differ no more than the rounds do."},
 		},
 		{
-			name:    "a slower clock on a busy machine, but more CPU time",
-			noise:   40,
-			threads: []map[string]any{round(verify.MeasureCreation, 100.0, verify.MeasureStartCPU, 50.0), round(verify.MeasureCreation, 300.0, verify.MeasureStartCPU, 60.0)},
-			processes: []map[string]any{
-				round(verify.MeasureCreation, 250.0, verify.MeasureStartCPU, 110.0), round(verify.MeasureCreation, 900.0, verify.MeasureStartCPU, 110.0),
-			},
-			want: []string{"; but the processes took 2.00 times as much CPU time until all were ready (110ns, 55ns): a process needs", "Others used up to 40 % of the CPUs meanwhile"},
+			name: "rounds that are few may lie apart by chance", rounds: 3,
+			threads: values{verify.MeasureCreation: {100.0}}, processes: values{verify.MeasureCreation: {250.0}},
+			want: []string{"that is a thread took 100ns, one that is a process 250ns, too few rounds to tell that from chance."},
+		},
+		{
+			name:    "dearer to make, and why",
+			threads: values{verify.MeasureCreation: {100.0}}, processes: values{verify.MeasureCreation: {250.0}},
+			want: []string{"one that is a process 250ns, 2.50 times as much: a process needs an address space and a table of files of its own."},
+		},
+		{
+			name: "a clock that says nothing on a busy machine, but more CPU time", noise: 40,
+			threads:   values{verify.MeasureCreation: {100.0, 300.0}, verify.MeasureStartCPU: {50.0, 60.0}},
+			processes: values{verify.MeasureCreation: {250.0, 900.0}, verify.MeasureStartCPU: {100.0}},
+			want:      []string{"; but the processes took 2.00 times as much CPU time until all were ready (100ns, 50ns): a process needs", "Others used up to 40 % of the CPUs meanwhile"},
 		},
 		{
 			name:    "processes that are cheaper to make get no reason why they are dearer",
-			threads: []map[string]any{round(verify.MeasureCreation, 900.0), round(verify.MeasureCreation, 900.0)}, processes: []map[string]any{round(verify.MeasureCreation, 300.0), round(verify.MeasureCreation, 300.0)},
+			threads: values{verify.MeasureCreation: {900.0}}, processes: values{verify.MeasureCreation: {300.0}},
 			want: []string{"one that is a process 300ns, 67 % less."},
 		},
 		{
 			name:    "dearer switches",
-			threads: []map[string]any{round(verify.MeasureSwitchCost, 1000.0), round(verify.MeasureSwitchCost, 1001.0)}, processes: []map[string]any{round(verify.MeasureSwitchCost, 1400.0), round(verify.MeasureSwitchCost, 1401.0)},
+			threads: values{verify.MeasureSwitchCost: {1000.0, 1001.0}}, processes: values{verify.MeasureSwitchCost: {1400.0, 1401.0}},
 			want: []string{"1.00us with the threads and 1.40us with the processes, 40 % more: a switch between processes also changes the address space."},
 		},
 		{
 			name:    "cheaper switches",
-			threads: []map[string]any{round(verify.MeasureSwitchCost, 1400.0), round(verify.MeasureSwitchCost, 1401.0)}, processes: []map[string]any{round(verify.MeasureSwitchCost, 1000.0), round(verify.MeasureSwitchCost, 1001.0)},
+			threads: values{verify.MeasureSwitchCost: {1400.0, 1401.0}}, processes: values{verify.MeasureSwitchCost: {1000.0, 1001.0}},
 			want: []string{"29 % less: that a switch between processes also changes the address space does not show here."},
 		},
 		{
+			name:    "switches that cost the same",
+			threads: values{verify.MeasureSwitchCost: {1400.0, 1500.0}}, processes: values{verify.MeasureSwitchCost: {1450.0, 1501.0}},
+			want: []string{"which differ no more than the rounds do."},
+		},
+		{
 			name:      "results and times",
-			threads:   []map[string]any{round(verify.MeasureResult, 7.0, verify.MeasureWall, 1000.0, verify.MeasureCPU, 500.0), round(verify.MeasureResult, 7.0, verify.MeasureWall, 1000.0, verify.MeasureCPU, 500.0)},
-			processes: []map[string]any{round(verify.MeasureResult, 7.0, verify.MeasureWall, 2000.0, verify.MeasureCPU, 501.0), round(verify.MeasureResult, 7.0, verify.MeasureWall, 2000.0, verify.MeasureCPU, 501.0)},
+			threads:   values{verify.MeasureResult: {7.0}, verify.MeasureWall: {1000.0}, verify.MeasureCPU: {500.0}},
+			processes: values{verify.MeasureResult: {7.0}, verify.MeasureWall: {2000.0}, verify.MeasureCPU: {501.0}},
 			want:      []string{"Both came to the same result. For the job the processes took 2.00 times as much wall time (2.00us, 1.00us)."},
 		},
 		{
 			name:    "other results",
-			threads: []map[string]any{round(verify.MeasureResult, "4 x 4"), round(verify.MeasureResult, "4 x 4")}, processes: []map[string]any{round(verify.MeasureResult, "4 x 1"), round(verify.MeasureResult, "4 x 1")},
-			want: []string{"The results differ, as each promises: 4 x 4 with the threads, 4 x 1 with the processes. "},
+			threads: values{verify.MeasureResult: {"4 x 4"}}, processes: values{verify.MeasureResult: {"4 x 1"}},
+			want: []string{"The results differ, as each promises: 4 x 4 with the threads, 4 x 1 with the processes."},
 		},
-		{name: "nothing is known", threads: []map[string]any{{}, {}}, processes: []map[string]any{{}, {}}},
+		{
+			name:    "how often they blocked",
+			threads: values{verify.MeasureVoluntary: {5.0}}, processes: values{verify.MeasureVoluntary: {8.0}},
+			want: []string{"The threads blocked 5 times, the processes 8 times."},
+		},
+		{
+			name: "how often they blocked by chance", rounds: 3,
+			threads: values{verify.MeasureVoluntary: {5.0, 6.0}}, processes: values{verify.MeasureVoluntary: {8.0, 9.0}},
+		},
+		{
+			name:      "who went with those that failed",
+			threads:   values{verify.MeasureEnded: {5.0}, verify.MeasureTasks: {6.0}},
+			processes: values{verify.MeasureEnded: {1.0}, verify.MeasureTasks: {4.0}},
+			want:      []string{"Tasks that ended before the job was done: 5 of 11 with the threads, 1 of 5 with the processes."},
+		},
+		{name: "nothing is known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := cannedComparison(t, tt.noise, tt.threads, tt.processes).findings()
+			n := tt.rounds
+			if n == 0 {
+				n = 5
+			}
+			got := cannedComparison(t, tt.noise, cannedRounds(n, tt.threads), cannedRounds(n, tt.processes)).findings()
 			if len(got) != len(tt.want) {
 				t.Fatalf("%d sentences, want %d: %q", len(got), len(tt.want), got)
 			}
@@ -218,7 +260,7 @@ func TestCompareExitCode(t *testing.T) {
 		if err := a.writeComparison(c); err != nil {
 			t.Fatal(err)
 		}
-		if text := "processes: " + string(verdict) + " (60 promises checked)"; !strings.Contains(b.String(), text) {
+		if text := "processes: " + string(verdict) + " (100 promises checked)"; !strings.Contains(b.String(), text) {
 			t.Errorf("no %q in\n%s", text, b.String())
 		}
 		if verdict != verify.Pass && !strings.Contains(b.String(), "because of something") {
@@ -288,7 +330,7 @@ func TestCompareJSONShape(t *testing.T) {
 			"key": "string", "name": "string", "as": "string", "scenario": "string", "parameters": "object", "tier": "string",
 			"verdict": "string", "left_behind": "object", "runs": "objects",
 		})
-		if col["as"] != col["key"] || len(objects(t, col, "runs")) != 3 {
+		if col["as"] != col["key"] || len(objects(t, col, "runs")) != 5 {
 			t.Errorf("column: %v", col)
 		}
 		for _, r := range objects(t, col, "runs") {
@@ -297,11 +339,14 @@ func TestCompareJSONShape(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"threads": "81920", "processes": "409600", "ratio": "5", "threads_min": "81920", "processes_max": "409600", "threads_rounds": "3",
+		"threads": "81920", "processes": "409600", "ratio": "5", "threads_min": "81920", "processes_max": "409600", "threads_rounds": "5",
 	} {
 		if got := fmt.Sprint(rows["pss_bytes"][key]); got != want {
 			t.Errorf("pss_bytes: %s is %s, want %s", key, got, want)
 		}
+	}
+	if r := rows["cpu_time_ns"]; fmt.Sprintf("%v %v %v", r["threads_min"], r["threads"], r["threads_max"]) != "297000000 300000000 306000000" {
+		t.Errorf("cpu_time_ns: %v", r)
 	}
 	if r := rows["cost_per_switch_ns"]; r["threads"] != nil || object(t, r, "why")["threads"] != "nobody told" {
 		t.Errorf("cost_per_switch_ns: %v", r)

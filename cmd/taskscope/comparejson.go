@@ -16,6 +16,9 @@ func (c *comparison) appendJSON(b []byte) []byte {
 	o.object("job", c.jobJSON)
 	if c.interval > 0 {
 		o.float("interval_seconds", c.interval.Seconds())
+	} else {
+		verdict, _ := worstOf(append(slices.Clone(c.sides[0].runs), c.sides[1].runs...))
+		o.str("verdict", string(verdict))
 	}
 	o.list("columns", len(c.sides), func(i int, o *jsonObject) { c.sides[i].appendJSON(o) })
 	o.list("rows", len(c.rows), func(i int, o *jsonObject) { c.rowJSON(o, &c.rows[i]) })

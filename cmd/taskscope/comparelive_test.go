@@ -62,6 +62,7 @@ func TestCompareShapes(t *testing.T) {
 			t.Run("idle", func(t *testing.T) { compareIdle(t, run) })
 			t.Run("pool", func(t *testing.T) { comparePool(t, run) })
 			t.Run("spawn", func(t *testing.T) { compareSpawn(t, run) })
+			t.Run("crash", func(t *testing.T) { compareCrash(t, run) })
 			t.Run("pingpong", func(t *testing.T) { comparePingpong(t, run) })
 		})
 	}
@@ -144,6 +145,14 @@ func compareSpawn(t *testing.T, run func(t *testing.T, args ...string) (int, str
 	}
 	if _, ok := rows["cpu_time_ns"]["processes"].(json.Number); ok && rows["cpu_time_ns"]["processes_source"] != "trace" {
 		t.Errorf("CPU time of processes that are gone is told by %v", rows["cpu_time_ns"]["processes_source"])
+	}
+}
+
+func compareCrash(t *testing.T, run func(t *testing.T, args ...string) (int, string, string)) {
+	rows := comparedRows(t, run, shapeKeys, "crash", "workers=3", "seconds=1s", "--rounds=1")
+	// A thread takes its pool along, a process nobody.
+	if a, b := both(t, rows, "tasks_ended", shapeKeys); a != 4 || b != 1 {
+		t.Errorf("%v and %v tasks have ended", a, b)
 	}
 }
 

@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"taskscope/load/verify"
 )
 
 // slightly is the difference below which two figures are called the same.
 const slightly = 0.05
+
+// byChance is how likely it may be that what is called a difference is none.
+const byChance = 0.05
 
 // findings say in a few plain sentences what differs and why, as far as the
 // figures show it.
@@ -21,7 +25,7 @@ func (c *comparison) findings() []string {
 	case w.shapes():
 		w.names = [2]string{"the threads", "the processes"}
 	}
-	return present(w.memory(), w.creation(), w.work(), w.switches(), w.noise())
+	return present(w.memory(), w.creation(), w.work(), w.switches(), w.ended(), w.noise())
 }
 
 func present(sentences ...string) []string {
@@ -53,9 +57,22 @@ func (w *compareWords) row(measure string) *verify.Row {
 	return r
 }
 
-// differ says whether the rounds of a row lie apart, and more than slightly.
+// differ says whether the rounds of a row lie apart, more than slightly, and not
+// by chance. Sizes, and what is the same in every round, do not come by chance.
 func differ(r *verify.Row) bool {
-	return r != nil && r.Ratio != nil && r.Apart() && math.Abs(*r.Ratio-1) > slightly
+	return r != nil && r.Ratio != nil && r.Apart() && math.Abs(*r.Ratio-1) > slightly && sure(r)
+}
+
+func sure(r *verify.Row) bool {
+	return r.Unit == "bytes" || r.Unit == "count" && r.Constant() || r.Chance() <= byChance
+}
+
+// noDifference is why a row is not said to differ.
+func noDifference(r *verify.Row) string {
+	if r.Apart() && !sure(r) {
+		return "too few rounds to tell that from chance"
+	}
+	return "which differ no more than the rounds do"
 }
 
 // sized is a value of a row with its unit.
@@ -136,7 +153,7 @@ func (w *compareWords) creation() string {
 	case differ(r):
 		return s + ", " + much(*r.Ratio) + "."
 	}
-	s += ", which differ no more than the rounds do"
+	s += ", " + noDifference(r)
 	if differ(cpu) && *cpu.Ratio > 1 {
 		return s + fmt.Sprintf("; but %s took %s CPU time until all were ready (%s, %s)%s.", w.names[1], much(*cpu.Ratio), sized(cpu, 1), sized(cpu, 0), because)
 	}
@@ -155,15 +172,13 @@ func (w *compareWords) work() string {
 	}
 	switch {
 	case len(parts) > 0:
-		text := parts[0]
-		if len(parts) > 1 {
-			text += " and " + parts[1]
-		}
-		s += fmt.Sprintf("For the job %s took %s.", w.names[1], text)
-	case wall != nil && cpu != nil:
-		s += "Wall time and CPU time of the job differ no more than the rounds do."
+		return s + fmt.Sprintf("For the job %s took %s.", w.names[1], strings.Join(parts, " and "))
+	case wall == nil || cpu == nil:
+		return strings.TrimSuffix(s, " ")
+	case !sure(wall):
+		return s + "Of the times of the job there are too few rounds to tell a difference from chance."
 	}
-	return s
+	return s + "Wall time and CPU time of the job differ no more than the rounds do."
 }
 
 // sameResult says whether both columns came to the same.
@@ -209,7 +224,7 @@ func (w *compareWords) switches() string {
 		s := fmt.Sprintf("Handing over to the other worker took %s with %s and %s with %s", sized(r, 0), w.names[0], sized(r, 1), w.names[1])
 		switch {
 		case !r.Apart():
-			s += ", which differ no more than the rounds do"
+			s += ", " + noDifference(r)
 		case w.shapes() && *r.Ratio > 1:
 			s += fmt.Sprintf(", %s: a switch between processes also changes the address space", much(*r.Ratio))
 		case w.shapes():
@@ -226,6 +241,19 @@ func (w *compareWords) switches() string {
 	return fmt.Sprintf("%s blocked %s times, %s %s times.", capital(w.names[0]), sized(r, 0), w.names[1], sized(r, 1))
 }
 
+// ended is about tasks that failed, and those who went with them.
+func (w *compareWords) ended() string {
+	r, left := w.row(verify.MeasureEnded), w.row(verify.MeasureTasks)
+	if r == nil || left == nil || r.Cells[0].Max+r.Cells[1].Max == 0 {
+		return ""
+	}
+	part := func(k int) string {
+		n := r.Cells[k].Number
+		return fmt.Sprintf("%.0f of %.0f with %s", n, n+left.Cells[k].Number, w.names[k])
+	}
+	return fmt.Sprintf("Tasks that ended before the job was done: %s, %s.", part(0), part(1))
+}
+
 // noise warns when others were busy meanwhile.
 func (w *compareWords) noise() string {
 	most := 0.0
@@ -236,10 +264,7 @@ func (w *compareWords) noise() string {
 			}
 		}
 	}
-	switch {
-	case most <= verify.NoiseGatePercent && len(w.c.sides[0].runs) < 2:
-		return "A single round does not tell a difference from chance."
-	case most <= verify.NoiseGatePercent:
+	if most <= verify.NoiseGatePercent {
 		return ""
 	}
 	return fmt.Sprintf("Others used up to %.0f %% of the CPUs meanwhile, which adds to times and involuntary switches.", most)

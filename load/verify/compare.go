@@ -37,6 +37,30 @@ func (r *Row) Apart() bool {
 	return a.Known && b.Known && !a.IsText() && !b.IsText() && (a.Max < b.Min || b.Max < a.Min)
 }
 
+// Chance is how likely it is that the rounds lie apart although there is no
+// difference: two orders of all those in which the rounds of both can come have
+// one column before the other. With three rounds each it is one in ten, with
+// five less than one in a hundred.
+func (r *Row) Chance() float64 {
+	n, m := r.Cells[0].Rounds, r.Cells[1].Rounds
+	orders := 1.0
+	for i := 1; i <= m; i++ {
+		orders *= float64(n+i) / float64(i)
+	}
+	return min(1, 2/orders)
+}
+
+// Constant says whether every round of each column had the same value, and there
+// were several.
+func (r *Row) Constant() bool {
+	for k := range r.Cells {
+		if c := &r.Cells[k]; !c.Known || c.Rounds < 2 || c.Min != c.Max {
+			return false
+		}
+	}
+	return true
+}
+
 // Compare puts the figures of two columns side by side, a row for each measure
 // that either has: columns[k][i] are the figures of column k in round i. names
 // are those of the columns, for reasons. Pure.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"math"
 	"testing"
 )
 
@@ -104,6 +105,19 @@ func TestMeasures(t *testing.T) {
 	} {
 		if !seen[id] {
 			t.Errorf("no measure %s, which is promised", id)
+		}
+	}
+}
+
+// TestChance: how many rounds it takes.
+func TestChance(t *testing.T) {
+	for _, tt := range []struct {
+		rounds [2]int
+		want   float64
+	}{{[2]int{1, 1}, 1}, {[2]int{3, 3}, 0.1}, {[2]int{4, 4}, 2.0 / 70}, {[2]int{5, 5}, 2.0 / 252}, {[2]int{1, 3}, 0.5}} {
+		r := Row{Cells: [2]Cell{{Rounds: tt.rounds[0]}, {Rounds: tt.rounds[1]}}}
+		if got := r.Chance(); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("%v rounds: %v, want %v", tt.rounds, got, tt.want)
 		}
 	}
 }

@@ -32,6 +32,7 @@ const (
 	MeasureFDs         = "fds"
 	MeasureProcesses   = "processes"
 	MeasureTasks       = "tasks"
+	MeasureEnded       = "tasks_ended"
 	MeasureResult      = "result"
 	MeasureStartCPU    = "start_cpu_time_ns"
 
@@ -47,9 +48,9 @@ func Measures() []Measure {
 func timeMeasures() []Measure {
 	return []Measure{
 		{ID: MeasureWall, Label: "wall time", Unit: "ns", Doc: "How long the job took: from the first worker's begin to the last one's end of its job, by their own clock; where they do nothing but wait, until the wait is over."},
-		{ID: MeasureCPU, Label: "CPU time", Unit: "ns", Doc: "Time on a CPU of all tasks of the run together, from the gate to the end."},
+		{ID: MeasureCPU, Label: "CPU time", Unit: "ns", Doc: "Time on a CPU of all tasks of the run together, from the gate to the end: waking up and parking included."},
 		{ID: measureReady, Label: "waiting for a CPU", Unit: "ns", Doc: "Time in which tasks were ready to run and waited for a CPU, added up over all of them."},
-		{ID: MeasureParallelism, Label: "parallelism", Doc: "CPU time divided by wall time: how many tasks ran at once, on average."},
+		{ID: MeasureParallelism, Label: "parallelism", Doc: "CPU time divided by wall time, both of the job alone: how many tasks ran at once, on average."},
 		{ID: MeasureCreation, Label: "creation, per worker", Unit: "ns", Doc: "Time to have a worker: until the call that makes it returns, where the job is to make them; else from the start of the root until every worker waits at the gate, divided by their number."},
 		{ID: MeasureStartCPU, Label: "CPU time before the job", Unit: "ns", Doc: "Time on a CPU that all tasks of the run together had used before the gate opened: for making the workers and getting them ready."},
 	}
@@ -77,6 +78,7 @@ func otherMeasures() []Measure {
 		{ID: MeasureFDs, Label: "file descriptors", Unit: "count", Doc: "Open descriptors when the job is done. Threads share the table of their process, which counts once; every process has one of its own."},
 		{ID: MeasureProcesses, Label: "processes", Unit: "count", Doc: "Processes of the run when the job is done, the root included: so many address spaces."},
 		{ID: MeasureTasks, Label: "tasks", Unit: "count", Doc: "Threads of these processes when the job is done: what the scheduler deals with."},
+		{ID: MeasureEnded, Label: "tasks that have ended", Unit: "count", Doc: "Tasks that were there at the gate and are not when the job is done: those that failed, and whom they took along."},
 		{ID: MeasureResult, Label: "result of the job", Doc: "What the workers computed, by their own account; \"4 x 1000\" when four of them have a result of their own."},
 	}
 }

@@ -32,7 +32,7 @@ func FiguresOf(m *load.Manifest, samples []Sample) []Figure {
 		MeasureWall:        wall,
 		MeasureCPU:         cpu,
 		measureReady:       r.grown(func(p *inspect.Process) inspect.Known[uint64] { return p.ReadyNS }, readyTime, tasksVanish),
-		MeasureParallelism: quotient(cpu, wall),
+		MeasureParallelism: r.parallelism(cpu, wall),
 		MeasureCreation:    r.creation(),
 		MeasureStartCPU:    r.sumIn(r.before, func(p *inspect.Process) inspect.Known[uint64] { return p.CPUTimeNS }),
 		MeasurePSS:         r.memory(func(p *inspect.Process) inspect.Known[uint64] { return p.PSSBytes }),
@@ -47,6 +47,7 @@ func FiguresOf(m *load.Manifest, samples []Sample) []Figure {
 		MeasureFDs:         r.memory(func(p *inspect.Process) inspect.Known[uint64] { return asUint(p.FDs) }),
 		MeasureProcesses:   r.sumIn(r.after, func(*inspect.Process) inspect.Known[uint64] { return inspect.Know(uint64(1)) }),
 		MeasureTasks:       r.sumIn(r.after, func(p *inspect.Process) inspect.Known[uint64] { return asUint(p.ThreadCount) }),
+		MeasureEnded:       r.ended(),
 		MeasureResult:      r.result(),
 	}
 	var out []Figure
@@ -66,19 +67,40 @@ func asUint(k inspect.Known[int]) inspect.Known[uint64] {
 	return inspect.Known[uint64]{V: uint64(k.V), Why: k.Why}
 }
 
-// quotient is a/b, unknown when either is.
-func quotient(a, b reading) reading {
+// parallelism is the CPU time of the job divided by its wall time. Between the
+// same two instants only the workers themselves have measured: from outside, what
+// waking up and parking takes is in the CPU time, which for a short job is most of
+// it. Their word is not all there is where tasks have come and gone.
+func (r *runMeasure) parallelism(cpu, wall reading) reading {
+	if own, ok := r.m.Eval(&load.Formula{Terms: []load.Term{{Key: "cpu_ns", Factor: 1}}}, -1, -1); ok && tasksVanish(r.m.Plan) == "" {
+		cpu = number(own)
+		cpu.source = "report"
+	}
 	switch {
-	case !a.ok:
-		return a
-	case !b.ok:
-		return b
-	case b.num <= 0:
+	case !cpu.ok:
+		return cpu
+	case !wall.ok:
+		return wall
+	case wall.num <= 0:
 		return unknown("the wall time is 0")
 	}
-	r := number(a.num / b.num)
-	r.source = a.source
-	return r
+	p := number(cpu.num / wall.num)
+	p.source = cpu.source
+	if cpus := r.cpus(); cpus > 0 && p.num > float64(cpus)*1.01 {
+		return unknown(fmt.Sprintf("%.1f would run at once on %d CPUs: the job is so short that beginning and ending it took most of the CPU time", p.num, cpus))
+	}
+	return p
+}
+
+// cpus is how many CPUs the run may use, 0 when that is not known.
+func (r *runMeasure) cpus() int {
+	if used := r.usedCPUs(); used != nil {
+		return len(used)
+	}
+	if wide := r.judge.wide[load.WhenParked]; len(wide) > 0 {
+		return wide[0].Host.CPUs
+	}
+	return 0
 }
 
 // wall is the time the job took; of a load that only waits, that of the wait.
@@ -143,6 +165,32 @@ func (r *runMeasure) sumIn(s *inspect.Snapshot, get func(*inspect.Process) inspe
 		sum.num += float64(v)
 	}
 	return sum
+}
+
+// ended counts the tasks of the manifest that are not there any more.
+func (r *runMeasure) ended() reading {
+	if r.after == nil {
+		return unknown("no sample was taken while all of it stood still")
+	}
+	n := number(0)
+	n.source = r.after.Source
+	for i := range r.m.Processes {
+		tasks := r.m.Processes[i].Threads
+		p := r.process(r.after, i)
+		switch {
+		case p == nil || p.LeaderState == 'Z':
+			n.num += float64(len(tasks))
+			continue
+		case p.Threads == nil:
+			return unread(p.ThreadsWhy)
+		}
+		for k := range tasks {
+			if r.thread(p, i, k) == nil {
+				n.num++
+			}
+		}
+	}
+	return n
 }
 
 // memory adds a value over those processes of the tree that have one at the

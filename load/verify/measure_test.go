@@ -65,7 +65,7 @@ func TestFiguresOfShapes(t *testing.T) {
 				MeasureWall: 1e9, MeasureCPU: 9 * 20_000, MeasureParallelism: 9 * 20_000 / 1e9, MeasureCreation: 4e6 / 8,
 				MeasurePSS: n * 3000, MeasurePrivate: n * 2000, MeasureRSS: n * 40960, MeasurePageTables: n * 8192,
 				MeasureVoluntary: 9 + 8, MeasureInvoluntary: 0, MeasureFaults: n * 5, measureStartFaults: n * 100, MeasureStartCPU: 9 * 1000,
-				measureReady: 0, MeasureFDs: n * 7, MeasureProcesses: n, MeasureTasks: 9,
+				measureReady: 0, MeasureEnded: 0, MeasureFDs: n * 7, MeasureProcesses: n, MeasureTasks: 9,
 			} {
 				expectNumber(t, got, measure, want)
 			}
@@ -202,6 +202,27 @@ func TestFiguresOfJobs(t *testing.T) {
 	}
 }
 
+// TestParallelism: by the workers' own account, and never more than there are
+// CPUs.
+func TestParallelism(t *testing.T) {
+	busy := func(ns uint64, more func(w *world)) map[string]Figure {
+		return measured(t, func(w *world) {
+			for k := range w.m.Processes[0].Threads {
+				w.m.Processes[0].Threads[k].Report.CPUNS = ns
+			}
+			if more != nil {
+				more(w)
+			}
+		}, "idle", "as=threads", "workers=3", "seconds=1s")
+	}
+	expectNumber(t, busy(4e8, nil), MeasureParallelism, 1.6)
+	expectUnknown(t, busy(6e8, nil), MeasureParallelism, "2.4 would run at once on 2 CPUs")
+	got := busy(4e8, func(w *world) { w.report().Phase = load.ReportRunning })
+	if f := got[MeasureParallelism]; f.Source == "report" {
+		t.Errorf("a worker has not reported: %+v", f)
+	}
+}
+
 // TestSwitchCost: the time of a message is that of a switch only where each
 // message was one.
 func TestSwitchCost(t *testing.T) {
@@ -222,6 +243,23 @@ func TestSwitchCost(t *testing.T) {
 	expectNumber(t, run(2*k+5), MeasureSwitchCost, 1500)
 	expectUnknown(t, run(k), MeasureSwitchCost, "20000 messages took 10000 switches")
 	expectUnknown(t, run(3*k), MeasureSwitchCost, "20000 messages took 30000 switches")
+}
+
+// TestEnded: who fails, and who goes along.
+func TestEnded(t *testing.T) {
+	for as, want := range map[string]float64{"threads": 5, "processes": 1} {
+		expectNumber(t, measured(t, nil, "crash", "as="+as, "workers=4", "seconds=1500ms"), MeasureEnded, want)
+	}
+	got := measured(t, func(w *world) {
+		p := w.last(load.WhenParked).Processes[0]
+		p.Threads = p.Threads[:len(p.Threads)-1]
+	}, "idle", "as=threads")
+	expectNumber(t, got, MeasureEnded, 1)
+	got = measured(t, func(w *world) {
+		p := w.last(load.WhenParked).Processes[0]
+		p.Threads, p.ThreadsWhy = nil, inspect.Denied
+	}, "idle", "as=threads")
+	expectUnknown(t, got, MeasureEnded, inspect.Denied.Text())
 }
 
 func TestTogether(t *testing.T) {
