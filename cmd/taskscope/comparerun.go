@@ -27,6 +27,7 @@ func (a *app) compareLoads(ctx context.Context, f *compareFlags, c *comparison) 
 		return err
 	}
 	defer lock.Release()
+	a.notAlone("compare")
 	tells := isTerminal(a.stderr)
 	if tells {
 		defer fmt.Fprint(a.stderr, "\r\x1b[K") // what was told of the progress

@@ -76,6 +76,7 @@ func (a *app) lab(cmd *cobra.Command, f *loadFlags, args []string) error {
 		return err // before anything is started
 	}
 	ctx := cmd.Context()
+	a.besideMeasurement(s.Name)
 	run, err := a.startLab(ctx, f, s, job, args[1:])
 	if err != nil {
 		return loadError(s.Name, err)

@@ -142,6 +142,7 @@ type plainResult struct {
 }
 
 func (a *app) runPlain(ctx context.Context, f *loadFlags, job loadJob) error {
+	a.besideMeasurement(job.plan.Scenario)
 	m, left, err := a.runLoad(ctx, job)
 	a.endProgress(job)
 	if err != nil {

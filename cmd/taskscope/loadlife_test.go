@@ -104,3 +104,24 @@ func TestSweptText(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadsBesideMeasurements: a load that is no measurement does not wait for
+// one, but says that it is there.
+func TestLoadsBesideMeasurements(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	lock, err := spawn.LockHost(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lock == nil {
+		t.Skip("no locks on this file system")
+	}
+	code, _, stderr := invoke(t, "load", "run", "threads", "workers=1", "seconds=20ms")
+	lock.Release()
+	if code != exitDone || !strings.Contains(stderr, "is measuring on this machine") {
+		t.Errorf("a load beside a measurement: exit code %d, %q", code, stderr)
+	}
+	if code, _, stderr = invoke(t, "load", "run", "threads", "workers=1", "seconds=20ms"); code != exitDone || stderr != "" {
+		t.Errorf("a load alone: exit code %d, %q", code, stderr)
+	}
+}

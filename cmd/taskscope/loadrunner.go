@@ -32,6 +32,21 @@ const stopLimit = 20 * time.Second
 // machine late workers stretch it.
 func finishLimit(p *load.Plan) time.Duration { return 4*p.Duration + time.Minute }
 
+// besideMeasurement says that a load that is no measurement begins while one is
+// going on. Neither waits for the other.
+func (a *app) besideMeasurement(name string) {
+	if who := spawn.Measuring(); who != "" {
+		fmt.Fprintf(a.stderr, "%s: %s is measuring on this machine: with this load beside it, its verdicts may become undecided\n", name, a.clean(who))
+	}
+}
+
+// notAlone says that a measurement begins beside somebody's load.
+func (a *app) notAlone(name string) {
+	if who := spawn.LoadRunning(); who != "" {
+		fmt.Fprintf(a.stderr, "%s: %s runs a load on this machine: with that beside it, the verdict may become undecided\n", name, a.clean(who))
+	}
+}
+
 // runLoad runs a load to its end, unobserved.
 func (a *app) runLoad(ctx context.Context, job loadJob) (m *load.Manifest, left verify.LeftBehind, err error) {
 	r, err := spawn.Start(ctx, job.plan, job.options)

@@ -270,6 +270,7 @@ func (a *app) verdictOn(ctx context.Context, f *loadFlags, job loadJob) (*verify
 		return nil, err
 	}
 	defer lock.Release()
+	a.notAlone(job.plan.Scenario)
 	for try := 0; ; try++ {
 		r, err := a.verifyLoad(ctx, job)
 		if err != nil {

@@ -285,6 +285,7 @@ func (a *app) traceLoad(ctx context.Context, fl *traceFlags, params []string) er
 	if a.source == "proc" {
 		return noTrace(&inspect.TraceError{Reason: "sampling does not follow the processes of a load", Remedy: "use --source auto"})
 	}
+	a.besideMeasurement(s.Name)
 	run, err := spawn.Start(ctx, job.plan, job.options)
 	if err != nil {
 		return loadError(s.Name, err)

@@ -102,3 +102,41 @@ func holdLock(path string) int {
 	_ = unix.Close(l.fd) //nolint:errcheck // the process ends
 	return 0
 }
+
+// TestHolderIsToldWithoutWaiting: who asks gets the lock neither away nor in the
+// way of anybody.
+func TestHolderIsToldWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), lockName)
+	if who := holderOf(path); who != "" {
+		t.Errorf("%s, although there is no file", who)
+	}
+	lock, err := lockFile(testContext(t), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lock == nil {
+		t.Skip("no locks on this file system")
+	}
+	if who := holderOf(path); !strings.Contains(who, fmt.Sprint(os.Getpid())) && who != "another process" {
+		t.Errorf("held by %q, want ourselves", who)
+	}
+	lock.Release()
+	if who := holderOf(path); who != "" {
+		t.Errorf("held by %q, want nobody", who)
+	}
+}
+
+// TestOthersLoadIsTold: a process of a run whose controller is alive and not us.
+func TestOthersLoadIsTold(t *testing.T) {
+	t.Parallel()
+	parent := os.Getppid()
+	start, ok := startTime(parent)
+	if !ok {
+		t.Skip("the parent cannot be read")
+	}
+	imposter(t, newRunID(), fmt.Sprintf("%d:%s", parent, start))
+	if who := LoadRunning(); who == "" {
+		t.Errorf("no load, although process %d has one", parent)
+	}
+}
