@@ -49,7 +49,7 @@
 //   - command line, control group and program file are read again at every
 //     sixteenth pass, the first only if the process has run.
 //   - PSS and USS, which change when others share its pages or no longer do: when
-//     the process has had faults or has another size, and at every eighth pass;
+//     the process has had faults or has another size, and at every sixteenth pass;
 //     more rarely where counting the pages would take half a percent of a CPU.
 //
 // # Files that block

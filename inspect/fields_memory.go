@@ -26,7 +26,7 @@ func sizeFields() []Field {
 			func(p *Process) Known[uint64] { return p.RSSShmemBytes }, "status:RssShmem"),
 		memField("swap_bytes", "SWAP", WantStatus, "Private anonymous memory in swap; swapped shared memory is not counted.",
 			func(p *Process) Known[uint64] { return p.SwapBytes }, "status:VmSwap"),
-		memField("pss_bytes", "PSS", WantRollup, "Memory in RAM, each page divided by the number of processes that map it: these add up. Counted anew when pages came or went, and once in 8 samples.",
+		memField("pss_bytes", "PSS", WantRollup, "Memory in RAM, each page divided by the number of processes that map it: these add up. Counted anew when pages came or went, and once in 16 samples.",
 			func(p *Process) Known[uint64] { return p.PSSBytes }, "smaps_rollup:Pss"),
 		memField("uss_bytes", "USS", WantRollup, "Memory in RAM that no other process maps: what would be freed if it ended. Counted as PSS is.",
 			func(p *Process) Known[uint64] { return p.USSBytes }, "smaps_rollup:Private_Clean+Private_Dirty+Private_Hugetlb"),

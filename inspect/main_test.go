@@ -14,6 +14,10 @@ import (
 // helperEnv makes the test binary play a process to be looked at.
 const helperEnv = "INSPECT_TEST_HELPER"
 
+// crowdEnv tells the helper "crowd" how many threads it shall have, and for how many
+// ns each of them sleeps at a time.
+const crowdEnv = "INSPECT_TEST_CROWD"
+
 func init() {
 	if os.Getenv(helperEnv) != "" {
 		runtime.LockOSThread() // main runs on the main thread
@@ -27,15 +31,21 @@ func TestMain(m *testing.M) {
 	case "nested":
 		runNested(m)
 	case "threads":
-		helperThreads(4)
+		helperThreads(4, time.Hour)
 		fmt.Println("ready")
 		waitForEOF()
 	case "crowd":
-		helperThreads(crowd - 1)
+		var threads int
+		var nap time.Duration
+		if _, err := fmt.Sscan(os.Getenv(crowdEnv), &threads, &nap); err != nil {
+			fmt.Println(err)
+			return
+		}
+		helperThreads(threads-1, nap)
 		fmt.Println("ready")
 		waitForEOF()
 	case "leaderless":
-		helperThreads(2)
+		helperThreads(2, time.Hour)
 		page := make([]byte, 20<<20)
 		for i := range page {
 			page[i] = 1
@@ -53,15 +63,15 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// helperThreads starts n threads that sleep for ever in the kernel.
-func helperThreads(n int) {
+// helperThreads starts n threads that sleep in the kernel, for so long at a time.
+func helperThreads(n int, nap time.Duration) {
 	for range n {
 		started := make(chan bool)
 		go func() {
 			runtime.LockOSThread()
 			close(started)
 			for {
-				ts := syscall.NsecToTimespec(int64(time.Hour))
+				ts := syscall.NsecToTimespec(int64(nap))
 				_ = syscall.Nanosleep(&ts, nil)
 			}
 		}()

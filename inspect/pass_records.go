@@ -120,14 +120,15 @@ func (r *Reader) checkRest(x *records, ps *pass) error {
 	for i := range x.glances {
 		x.glances[i].full = 0
 	}
-	var g *glance
+	at := -1
 	err := r.src.tasks.Each(ps.without, func(batch []bpf.Task) {
 		for i := range batch {
 			t := &batch[i]
-			if g == nil || g.pid != int(t.TGID) {
-				g = x.glanceAt(int(t.TGID))
+			if at < 0 || x.glances[at].pid != int(t.TGID) {
+				at = x.glanceAt(int(t.TGID))
 			}
-			if g != nil {
+			if at >= 0 {
+				g := &x.glances[at]
 				g.full = mixSums(g.full, t.Fingerprint(ps.seed))
 			}
 		}

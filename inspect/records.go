@@ -3,6 +3,7 @@ package inspect
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"taskscope/inspect/internal/bpf"
 )
@@ -20,8 +21,11 @@ type records struct {
 	// glances are what the first look of the pass took, sorted by PID; empty when
 	// there was none.
 	glances []glance
-	early   []bpf.Glance // of threads whose TID is lower than that of their leader
-	moved   []int32      // indices of glances: processes that do not rest
+	// lastLook is the place among them of the process that was looked at last:
+	// threads of one process mostly come together.
+	lastLook int
+	early    []bpf.Glance // of threads whose TID is lower than that of their leader
+	moved    []int32      // indices of glances: processes that do not rest
 	// orphans are processes of which there are records, but none of the leader.
 	orphans    []int
 	count      int   // of all records
@@ -70,12 +74,14 @@ func (x *records) look(t *bpf.Glance) {
 	if t.TID == t.TGID {
 		x.glances = append(x.glances, glance{pid: int(t.TGID), order: int32(x.count - 1)})
 		x.glances[n].add(t)
+		x.lastLook = n
 		return
 	}
-	if n > 0 && x.glances[n-1].pid == int(t.TGID) {
-		x.glances[n-1].add(t)
-	} else if g := x.glanceAt(int(t.TGID)); g != nil {
-		g.add(t)
+	if i := x.lastLook; i < n && x.glances[i].pid == int(t.TGID) {
+		x.glances[i].add(t)
+	} else if i := x.glanceAt(int(t.TGID)); i >= 0 {
+		x.glances[i].add(t)
+		x.lastLook = i
 	} else {
 		x.early = append(x.early, *t)
 	}
@@ -85,20 +91,21 @@ func (x *records) look(t *bpf.Glance) {
 func (x *records) looked() {
 	for i := range x.early {
 		pid := int(x.early[i].TGID)
-		if g := x.glanceAt(pid); g != nil {
-			g.add(&x.early[i])
+		if at := x.glanceAt(pid); at >= 0 {
+			x.glances[at].add(&x.early[i])
 		} else {
 			x.orphans = append(x.orphans, pid)
 		}
 	}
 }
 
-func (x *records) glanceAt(pid int) *glance {
-	i, ok := slices.BinarySearchFunc(x.glances, pid, func(g glance, pid int) int { return cmp.Compare(g.pid, pid) })
-	if !ok {
-		return nil
+// glanceAt is the place of a process among the glances, -1 if it is not there.
+func (x *records) glanceAt(pid int) int {
+	i := sort.Search(len(x.glances), func(i int) bool { return x.glances[i].pid >= pid })
+	if i < len(x.glances) && x.glances[i].pid == pid {
+		return i
 	}
-	return &x.glances[i]
+	return -1
 }
 
 func (g *glance) add(t *bpf.Glance) {

@@ -13,15 +13,16 @@ import (
 	"taskscope/inspect"
 )
 
-// crowd is the number of threads of each process of the herd of threads.
-const crowd = 200
+// nap is for how long a thread of a busy herd sleeps at a time.
+const nap = time.Second
 
-// crowds starts n processes of so many sleeping threads.
-func crowds(b testing.TB, n int) {
+// crowds starts n processes of so many threads that sleep again and again, each
+// time for so long.
+func crowds(b testing.TB, n, threads int, nap time.Duration) {
 	b.Helper()
 	for range n {
 		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), helperEnv+"=crowd", "GOMAXPROCS=1")
+		cmd.Env = append(os.Environ(), helperEnv+"=crowd", fmt.Sprint(crowdEnv, "=", threads, " ", int64(nap)), "GOMAXPROCS=1")
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			b.Fatal(err)
@@ -45,26 +46,32 @@ func crowds(b testing.TB, n int) {
 
 // BenchmarkSources compares, in alternation, passes of both sources with the
 // floor of reading stat, status and schedstat of every thread, in CPU time. The
-// first pass of each source is not counted.
+// first pass of each source is not counted. Herds at rest flatter both sources,
+// which read again only what has moved; of a busy one every thread has switched
+// between two passes.
 func BenchmarkSources(b *testing.B) {
 	for _, tt := range []struct {
 		name string
+		busy bool
 		herd func(b *testing.B)
 	}{
-		{"processes=10000", func(b *testing.B) { herd(b, 10000) }},
-		{"threads=20000", func(b *testing.B) { crowds(b, 20000/crowd) }},
+		{"processes=10000", false, func(b *testing.B) { herd(b, 10000) }},
+		{"threads=100x200", false, func(b *testing.B) { crowds(b, 100, 200, time.Hour) }},
+		{"threads=1000x20", false, func(b *testing.B) { crowds(b, 1000, 20, time.Hour) }},
+		{"threads=100x200,busy", true, func(b *testing.B) { crowds(b, 100, 200, nap) }},
+		{"threads=1000x20,busy", true, func(b *testing.B) { crowds(b, 1000, 20, nap) }},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			if testing.Short() {
 				b.Skip("a large herd takes its time")
 			}
 			tt.herd(b)
-			benchmarkSources(b)
+			benchmarkSources(b, tt.busy)
 		})
 	}
 }
 
-func benchmarkSources(b *testing.B) {
+func benchmarkSources(b *testing.B, busy bool) {
 	bpf := openBPF(b)
 	proc := open(b, "")
 	all := inspect.Request{Want: inspect.WantStatus | inspect.WantSchedstat | inspect.WantThreads | inspect.WantCPUClock}
@@ -100,6 +107,9 @@ func benchmarkSources(b *testing.B) {
 	for b.Loop() {
 		for i, w := range ways {
 			w.run() // another request than in the pass before
+			if busy {
+				time.Sleep(nap + nap/4)
+			}
 			begin := cpuTime(b)
 			w.run()
 			times[i] = append(times[i], cpuTime(b)-begin)
@@ -114,4 +124,5 @@ func benchmarkSources(b *testing.B) {
 		b.ReportMetric(median(i)/1e6, w.name+"-ms")
 	}
 	b.ReportMetric(median(0)/median(1), "floor/bpf")
+	b.ReportMetric(median(2)/median(0), "proc/floor")
 }

@@ -9,7 +9,7 @@ import (
 const (
 	// rollupRounds: what others share with a process changes although nothing
 	// happens to it, so its smaps_rollup is read every so many passes anyway.
-	rollupRounds = 8
+	rollupRounds = 16
 	// rollupShare bounds what smaps_rollup, which walks all pages of a process,
 	// may cost: the next read comes no sooner than so many times as long as the
 	// last one took. So no process takes more than half a percent of a CPU.

@@ -11,14 +11,29 @@ import (
 	"taskscope/views/model"
 )
 
+// single reports whether a rune takes one column and joins with no rune beside it
+// that does so too: most of what is ever shown, which needs not be cut into
+// graphemes.
+func single(r rune) bool {
+	return r >= ' ' && r < 0x7f || r >= '─' && r <= '╿' || r == '—' || r == '…' || r == '·'
+}
+
 // width is the number of columns a text takes on screen.
 func width(s string) int {
+	n := 0
 	for i := range len(s) {
-		if s[i] >= 0x80 {
+		if s[i] >= utf8.RuneSelf {
+			break
+		}
+		n++
+	}
+	for _, r := range s[n:] {
+		if !single(r) {
 			return tview.TaggedStringWidth(tview.Escape(s))
 		}
+		n++
 	}
-	return len(s)
+	return n
 }
 
 // pad fills a text up to a width; negative widths align to the right. Longer
@@ -39,17 +54,15 @@ func pad(s string, w int) string {
 func put(screen tcell.Screen, x, y, w int, text string, style tcell.Style) int {
 	used := 0
 	for len(text) > 0 && used < w {
-		c := text[0]
-		if c < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
-			text = text[1:]
-			if c >= ' ' && c != 0x7f {
-				screen.SetContent(x+used, y, rune(c), nil, style)
-				used++
-			}
+		r, size := utf8.DecodeRuneInString(text)
+		if unicode.IsControl(r) {
+			text = text[size:]
 			continue
 		}
-		if r, n := utf8.DecodeRuneInString(text); unicode.IsControl(r) {
-			text = text[n:]
+		if single(r) && alone(text[size:]) {
+			text = text[size:]
+			screen.SetContent(x+used, y, r, nil, style)
+			used++
 			continue
 		}
 		var n int
@@ -60,6 +73,15 @@ func put(screen tcell.Screen, x, y, w int, text string, style tcell.Style) int {
 		used += n
 	}
 	return used
+}
+
+// alone reports whether a rune before this text joins with nothing in it.
+func alone(text string) bool {
+	if text == "" || text[0] < utf8.RuneSelf {
+		return true
+	}
+	r, _ := utf8.DecodeRuneInString(text)
+	return single(r)
 }
 
 // drawLine draws a line and returns the columns used. Spans with a width are

@@ -121,13 +121,24 @@ func (b *buffer) at(x, y int) *nextCell {
 
 // SetContent sets one cell.
 func (b *buffer) SetContent(x, y int, r rune, combining []rune, style tcell.Style) {
-	if r >= ' ' && r < 0x7f && len(combining) == 0 {
-		if c := b.at(x, y); c != nil { // most of what is ever drawn
-			*c = nextCell{shownCell{string(r), style}, 1}
+	if single(r) && len(combining) == 0 {
+		if c := b.at(x, y); c != nil {
+			*c = nextCell{shownCell{oneRune(r), style}, 1}
 		}
 		return
 	}
 	b.Put(x, y, string(append([]rune{r}, combining...)), style)
+}
+
+// printable are the characters of ASCII that can be seen.
+const printable = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
+
+// oneRune is string(r), for most runes without an allocation.
+func oneRune(r rune) string {
+	if i := int(r - ' '); i >= 0 && i < len(printable) {
+		return printable[i : i+1]
+	}
+	return string(r)
 }
 
 // Put sets one grapheme, the first of a text, and returns the rest of the text and

@@ -365,16 +365,20 @@ SEC("iter/task")
 int glance_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
-	struct signal_struct *sig;
+	struct signal_struct *sig = NULL;
 	struct viewer viewer;
 	struct glance_rec r = {};
 
 	if (!t)
 		return 0;
-	sig = t->signal;
-	if (!sig) /* already reaped */
-		return 0;
 	find_viewer(&viewer);
+	/* It lies on a cache line that nothing else here needs; only what has
+	 * exited may be reaped already. */
+	if (viewer.level || t->exit_state) {
+		sig = t->signal;
+		if (!sig)
+			return 0;
+	}
 	fill_ids(&r.tgid, &r.tid, &r.ppid, t, sig, &viewer);
 	if (!r.tid || !r.tgid)
 		return 0;
