@@ -45,7 +45,8 @@
 //     leader; else, of a visible process, within 4 s, or up to 16 s where it has
 //     128 threads or more.
 //   - that a thread was woken and waits for a CPU: with source bpf at once; with
-//     source proc once it may have waited for 50 ms.
+//     source proc once tasks may have waited for 50 ms, of a process with 128
+//     threads or more within 4 s.
 //   - command line, control group and program file are read again at every
 //     sixteenth pass, the first only if the process has run.
 //   - PSS and USS, which change when others share its pages or no longer do: when

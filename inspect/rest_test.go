@@ -129,6 +129,28 @@ func TestThreadsRest(t *testing.T) {
 	}
 }
 
+// TestCrowdsRest: while tasks wait for CPUs, a crowd of threads is read in turn, and
+// a few threads every time.
+func TestCrowdsRest(t *testing.T) {
+	for n, want := range map[int]int{2: 12, crowdPart: 12, 3 * crowdPart: 4} {
+		v := &visit{pid: 7, ps: &pass{live: true, began: 1e9}}
+		v.old = &entry{p: &Process{ThreadsWhy: OK, State: 'S', LeaderState: 'S', ThreadCount: Know(n)}, threads: make([]Thread, n)}
+		v.before = v.old
+		v.old.sums[slotClock], v.sums[slotClock] = 99, 99
+		v.whys[slotStat] = OK
+		reads := 0
+		for range 12 {
+			v.ps.last, v.ps.began = v.ps.began, v.ps.began+int64(waitAge)
+			if !v.threadsRest() {
+				reads++
+			}
+		}
+		if reads != want {
+			t.Errorf("%d threads were read %d times in 12 passes, want %d", n, reads, want)
+		}
+	}
+}
+
 // TestThreadsTurn: the threads of every process at rest are read once in a while,
 // those of crowds more rarely, and not all in the same pass.
 func TestThreadsTurn(t *testing.T) {
@@ -145,7 +167,7 @@ func TestThreadsTurn(t *testing.T) {
 				if at, ok := last[pid]; ok && time.Duration(ps.last-at) >= tt.most {
 					t.Fatalf("%d threads of process %d were not read for more than %v", tt.n, pid, tt.most)
 				}
-				if ps.threadsTurn(pid, tt.n) {
+				if ps.threadsTurn(pid, tt.n, threadsAge) {
 					last[pid] = ps.began
 					now++
 				}

@@ -20,6 +20,9 @@ const (
 	threadsAge = 4 * time.Second
 	crowdPart  = 64
 	maxAge     = 4
+	// waitAge is the same for threads of which one may have become ready to run
+	// and wait for a CPU; those of no crowd are then read every time.
+	waitAge = time.Second
 	// shortWait: threads that wait for a CPU for less than this may be taken for
 	// still asleep.
 	shortWait = 50 * time.Millisecond
@@ -58,15 +61,21 @@ func (v *visit) clockStood() bool {
 // threadsRest reports whether the threads need not be read, although the process
 // is: none of them has run, as the CPU clock of the process tells, and none can
 // have become ready to run without having got a CPU yet, which the clock does not
-// tell. What others do to threads (another nice value) is looked at when it is
+// tell. While tasks wait for CPUs, the threads of crowds are read in turn all the
+// same, lest a busy machine is burdened further. What others do to threads (another nice value) is looked at when it is
 // their turn, at once where they did it to the leader too, and always of the
 // process in focus and of those that a pass is all about.
 func (v *visit) threadsRest() bool {
 	e := v.old
+	age := threadsAge
+	if !v.ps.noneWaits {
+		age = waitAge
+	}
 	switch {
-	case e == nil || !v.ps.noneWaits || v.ps.only || v.pid == v.ps.focus || v.zombieLeader() || !v.clockStood(),
+	case e == nil || v.ps.only || v.pid == v.ps.focus || v.zombieLeader() || !v.clockStood(),
 		len(v.stuck) > 0 || len(e.p.StuckFiles) > 0 || e.p.State == 'R' || e.p.ThreadsWhy != OK,
-		len(e.threads) <= 1 || len(e.threads) != v.threadCount() || v.ps.threadsTurn(v.pid, len(e.threads)):
+		len(e.threads) <= 1 || len(e.threads) != v.threadCount(),
+		!v.ps.noneWaits && len(e.threads) <= crowdPart || v.ps.threadsTurn(v.pid, len(e.threads), age):
 		return false
 	}
 	st, p := &v.stat, e.p
@@ -75,10 +84,10 @@ func (v *visit) threadsRest() bool {
 }
 
 // threadsTurn reports whether the threads of a process at rest are read again in
-// this pass: once in threadsAge, those of large crowds more rarely.
-func (ps *pass) threadsTurn(pid, n int) bool {
+// this pass: once in that time, those of large crowds more rarely.
+func (ps *pass) threadsTurn(pid, n int, age time.Duration) bool {
 	const slots = 16 // so that not all processes have their turn in the same pass
-	period := int64(threadsAge) * int64(min(max(n/crowdPart, 1), maxAge))
+	period := int64(age) * int64(min(max(n/crowdPart, 1), maxAge))
 	offset := int64(pid%slots) * period / slots
 	return ps.last == 0 || (ps.began+offset)/period != (ps.last+offset)/period
 }
