@@ -92,26 +92,17 @@ lacking.`,
 	return c
 }
 
-// completeCompare offers loads and their parameters; but for the shape, which
-// is not to be chosen while both are compared.
-func completeCompare(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeCompare offers loads and their parameters. The shape is not to be
+// chosen while both are compared; of the load behind "--" it is.
+func completeCompare(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-	if i := slices.Index(args, "--"); i >= 0 {
-		args = args[i+1:]
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 && dash < len(args) {
+		return completeLoad(args[dash:]), directive
 	}
-	var out []string
-	for _, word := range completeLoad(args) {
-		if len(args) > 0 && strings.HasPrefix(word, "as=") {
-			continue
-		}
-		if len(args) == 0 {
-			if s, err := load.ByName(word); err != nil || !hasShapes(s) {
-				continue
-			}
-		}
-		out = append(out, word)
+	if len(args) == 0 {
+		return shapedNames(), directive
 	}
-	return out, directive
+	return slices.DeleteFunc(completeLoad(args), func(word string) bool { return strings.HasPrefix(word, "as=") }), directive
 }
 
 // splitSides cuts the arguments at "--". Flags may stand behind it too; there

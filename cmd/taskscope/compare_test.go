@@ -160,17 +160,17 @@ func TestCompareFindings(t *testing.T) {
 		{
 			name:    "rounds that overlap are no difference",
 			threads: values{verify.MeasureCreation: {100.0, 300.0}}, processes: values{verify.MeasureCreation: {250.0, 900.0}},
-			want: []string{"that is a thread took 100ns, one that is a process 250ns, which differ no more than the rounds do."},
+			want: []string{"took 100ns for a thread, 250ns for a process, which differ no more than the rounds do."},
 		},
 		{
 			name: "rounds that are few may lie apart by chance", rounds: 3,
 			threads: values{verify.MeasureCreation: {100.0}}, processes: values{verify.MeasureCreation: {250.0}},
-			want: []string{"that is a thread took 100ns, one that is a process 250ns, too few rounds to tell that from chance."},
+			want: []string{"took 100ns for a thread, 250ns for a process, too few rounds to tell that from chance."},
 		},
 		{
 			name:    "dearer to make, and why",
 			threads: values{verify.MeasureCreation: {100.0}}, processes: values{verify.MeasureCreation: {250.0}},
-			want: []string{"one that is a process 250ns, 2.50 times as much: a process needs an address space and a table of files of its own."},
+			want: []string{"250ns for a process, 2.50 times as much: a process needs an address space and a table of files of its own."},
 		},
 		{
 			name: "a clock that says nothing on a busy machine, but more CPU time", noise: 40,
@@ -181,7 +181,7 @@ func TestCompareFindings(t *testing.T) {
 		{
 			name:    "processes that are cheaper to make get no reason why they are dearer",
 			threads: values{verify.MeasureCreation: {900.0}}, processes: values{verify.MeasureCreation: {300.0}},
-			want: []string{"one that is a process 300ns, 67 % less."},
+			want: []string{"300ns for a process, 67 % less."},
 		},
 		{
 			name:    "dearer switches",
@@ -220,9 +220,9 @@ func TestCompareFindings(t *testing.T) {
 		},
 		{
 			name:      "who went with those that failed",
-			threads:   values{verify.MeasureEnded: {5.0}, verify.MeasureTasks: {6.0}},
-			processes: values{verify.MeasureEnded: {1.0}, verify.MeasureTasks: {4.0}},
-			want:      []string{"Tasks that ended before the job was done: 5 of 11 with the threads, 1 of 5 with the processes."},
+			threads:   values{verify.MeasureEnded: {5.0}, verify.MeasureTasks: {6.0}, verify.MeasurePSS: {1024.0}},
+			processes: values{verify.MeasureEnded: {1.0}, verify.MeasureTasks: {4.0}, verify.MeasurePSS: {2048.0}},
+			want:      []string{"the threads 1.00 KiB, by what was left in the end.", "Tasks that ended before the job was done: 5 of 11 with the threads, 1 of 5 with the processes."},
 		},
 		{name: "nothing is known"},
 	} {
@@ -403,6 +403,8 @@ func TestCompareCompletion(t *testing.T) {
 	}{
 		{[]string{""}, "idle", "tree"},
 		{[]string{"idle", ""}, "workers=\t", "as=\t"},
+		{[]string{"idle", "--", "tree", ""}, "depth=\t", "workers=\t"},
+		{[]string{"idle", "workers=2", "--", "vol", ""}, "as=\t", "depth=\t"},
 	} {
 		code, stdout, _ := invoke(t, append([]string{"__complete", "compare"}, tt.args...)...)
 		lines := strings.Split(stdout, "\n")

@@ -35,7 +35,7 @@ func (a *app) writeComparison(c *comparison) error {
 	}
 	for i := range c.rows {
 		if r := &c.rows[i]; !hasValue(r) {
-			b.WriteString(wrapped(r.Label+" unknown: "+a.clean(r.Cells[0].Why), width, "    "))
+			b.WriteString(wrapped(r.Label+" unknown: "+a.clean(unknownWhy(c, r)), width, "    "))
 		}
 	}
 	if c.interval == 0 {
@@ -107,6 +107,14 @@ func (a *app) comparisonTable(b *bytes.Buffer, c *comparison) (notes []string) {
 
 // hasValue says whether a row has anything to show besides reasons.
 func hasValue(r *verify.Row) bool { return r.Cells[0].Known || r.Cells[1].Known }
+
+// unknownWhy is why neither column has a value.
+func unknownWhy(c *comparison, r *verify.Row) string {
+	if r.Cells[0].Why == r.Cells[1].Why {
+		return r.Cells[0].Why
+	}
+	return c.sides[0].heading + ": " + r.Cells[0].Why + "; " + c.sides[1].heading + ": " + r.Cells[1].Why
+}
 
 // cellText is the value of a cell as people write it.
 func (a *app) cellText(r *verify.Row, k int) string {

@@ -114,6 +114,9 @@ func (w *compareWords) memory() string {
 		ratio := all.Cells[1].Number / all.Cells[0].Number
 		all.Ratio = &ratio
 	}
+	if r := w.row(verify.MeasureEnded); r != nil && r.Cells[0].Max+r.Cells[1].Max > 0 {
+		with += ", by what was left in the end"
+	}
 	if !differ(&all) {
 		return fmt.Sprintf("%s and %s took about the same memory: %s and %s%s.", capital(w.names[0]), w.names[1], sized(&all, 0), sized(&all, 1), with)
 	}
@@ -134,19 +137,15 @@ func (w *compareWords) creation() string {
 	if r == nil || r.Ratio == nil {
 		return ""
 	}
-	names := [2]string{"of " + w.names[0], "of " + w.names[1]}
+	names, because := w.names, ""
 	if w.shapes() {
-		names = [2]string{"that is a thread", "that is a process"}
+		names, because = [2]string{"a thread", "a process"}, ": a process needs an address space and a table of files of its own"
 	}
 	s := "Making a worker"
 	if r.Cells[0].Source != "report" {
-		s = "Starting and getting ready a worker"
+		s = "Starting a worker and getting it ready"
 	}
-	s += fmt.Sprintf(" %s took %s, one %s %s", names[0], sized(r, 0), names[1], sized(r, 1))
-	because := ""
-	if w.shapes() {
-		because = ": a process needs an address space and a table of files of its own"
-	}
+	s += fmt.Sprintf(" took %s for %s, %s for %s", sized(r, 0), names[0], sized(r, 1), names[1])
 	switch {
 	case differ(r) && *r.Ratio > 1:
 		return s + ", " + much(*r.Ratio) + because + "."
