@@ -58,6 +58,7 @@ type filePhase struct {
 	Stack   *string `toml:"stack"`   // touch that much stack
 	Yield   *int    `toml:"yield"`   // give way that often
 	Fork    *int    `toml:"fork"`    // make so many processes, one after the other, that end at once
+	Clone   *int    `toml:"clone"`   // make so many threads in the same way
 	Exit    *int    `toml:"exit"`    // end the process with that status
 	Crash   *bool   `toml:"crash"`   // end it by a fault: write to memory that is not there
 	Count   *int    `toml:"count"`   // of messages to receive

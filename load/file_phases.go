@@ -90,7 +90,9 @@ func (o *phaseReader) phase(path string, f *filePhase, loop int) {
 	case "yield":
 		o.add(Op{Kind: OpYield, A: uint64(o.times(at, f.Yield, 1_000_000))})
 	case "fork":
-		o.fork(at, f.Fork)
+		o.fork(at, f.Fork, 1)
+	case "clone":
+		o.fork(at, f.Clone, 0)
 	case "exit":
 		if *f.Exit < 0 || *f.Exit > 255 {
 			o.complain(at, "%d is not an exit status from 0 to 255", *f.Exit)
@@ -104,24 +106,25 @@ func (o *phaseReader) phase(path string, f *filePhase, loop int) {
 	}
 }
 
-// maxFileForks bounds the processes that the phases of a file make: they come
-// and go one after the other, for each thread that makes them.
+// maxFileForks bounds the processes and threads that the phases of a file make:
+// they come and go one after the other, for each thread that makes them.
 const maxFileForks = 10_000
 
-func (o *phaseReader) fork(path string, count *int) {
+// fork makes threads (kind 0) or processes (kind 1), as OpSpawn has it.
+func (o *phaseReader) fork(path string, count *int, kind uint64) {
 	n := o.times(path, count, maxFileForks)
 	if o.forked += n; o.forked > maxFileForks {
-		o.complain(path, "that makes more than %d processes in all", maxFileForks)
+		o.complain(path, "that makes more than %d processes and threads in all", maxFileForks)
 	}
 	if !o.forks {
 		o.forks = true
 		o.forkers++
 	}
 	o.takes += time.Duration(n) * forkCost
-	o.add(Op{Kind: OpSpawn, A: uint64(n), B: 1, C: fileForkSlot})
+	o.add(Op{Kind: OpSpawn, A: uint64(n), B: kind, C: fileForkSlot})
 }
 
-// forkCost is about what it takes to make a process and to wait for its end.
+// forkCost is about what it takes to make a process, or a thread, and to wait for its end.
 const forkCost = 500 * time.Microsecond
 
 // maxFileMaps are the areas of a thread whose addresses it can report: slot 0
@@ -151,6 +154,7 @@ func (o *phaseReader) only(path string, f *filePhase) string {
 		{"stack", f.Stack != nil},
 		{"yield", f.Yield != nil},
 		{"fork", f.Fork != nil},
+		{"clone", f.Clone != nil},
 		{"exit", f.Exit != nil},
 		{"crash", f.Crash != nil},
 	} {

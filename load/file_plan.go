@@ -26,7 +26,7 @@ type filePlan struct {
 	wanted  map[string]int
 	order   map[string][]string // lock → locks taken while it was held
 	ends    bool                // some process ends by plan
-	forked  int                 // processes that phases make
+	forked  int                 // processes and threads that phases make
 	forkers int                 // threads that make any
 	tasks   int
 	ops     int

@@ -31,7 +31,7 @@ of the root process, [[process]] tables processes below it, each with
 [[process.thread]] tables of its own. Keys: name, count, cpus, policy, priority,
 nice, loops, and phases = [{run = "5ms"}, {sleep = "10ms"}, …]; a process also
 parent and session. Phases: run, sleep, timer, hold, lock, unlock, send, receive
-(with count), map, heap, stack, yield, fork, exit, crash. What is promised of it
+(with count), map, heap, stack, yield, fork, clone, exit, crash. What is promised of it
 follows from them.
 
 	name = "mine"

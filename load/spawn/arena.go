@@ -110,7 +110,8 @@ type arenaSlot struct {
 	address                                     [reportSlots]uint64
 	fromNS, untilNS                             int64
 	notified                                    uint64
-	_                                           [2]uint64
+	mayfly, _                                   uint32
+	_                                           uint64
 }
 
 // arena is the mapped memory with its tables.

@@ -138,5 +138,6 @@ struct slot {
 	u64 address[REPORT_SLOTS];
 	i64 from_ns, until_ns; // what is promised of live samples holds between these; 0: not said
 	u64 notified;          // writes to FD_NOTIFY between the gate and the park
-	u64 pad0[2];
+	u32 mayfly, pad0;      // 0: the short-lived thread that it made last has ended
+	u64 pad1;
 };

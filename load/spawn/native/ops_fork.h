@@ -54,21 +54,21 @@ static long op_vfork(struct run *r, struct op *o)
 	return pid < 0 ? pid : 0;
 }
 
-// make_thread starts a thread that ends at once, and waits for that. It
-// returns how long the start took.
-static i64 make_thread(char *stack_top)
+// make_thread starts a thread that ends at once, and waits for that: the kernel
+// clears alive, which nobody else may use, however late that is. It returns how
+// long the start took.
+static i64 make_thread(char *stack_top, u32 *alive)
 {
-	static u32 alive;
-	alive = 1;
+	atomic_store(alive, 1);
 	i64 began = now();
 	long tid = clone_thread(CLONE_VM_ | CLONE_FS_ | CLONE_FILES_ | CLONE_SIGHAND_ | CLONE_THREAD_ |
-				CLONE_SYSVSEM_ | CLONE_CHILD_CLEARTID_, stack_top, &alive, MAYFLY);
+				CLONE_SYSVSEM_ | CLONE_CHILD_CLEARTID_, stack_top, alive, MAYFLY);
 	i64 took = now() - began;
 	if (tid < 0)
 		return tid;
 	struct timespec_ limit = {1, 0};
-	while (atomic_load(&alive) && !ended())
-		sys4(SYS_futex, &alive, LIFE_FUTEX_WAIT_, 1, &limit);
+	while (atomic_load(alive) && !ended())
+		sys4(SYS_futex, alive, LIFE_FUTEX_WAIT_, 1, &limit);
 	return took;
 }
 
@@ -102,7 +102,7 @@ static long op_spawn(struct run *r, struct op *o)
 	}
 	i64 began = now();
 	for (u64 i = 0; i < o->a && !ended(); i++) {
-		i64 took = o->b ? make_process() : make_thread(top);
+		i64 took = o->b ? make_process() : make_thread(top, &r->s->mayfly);
 		if (took < 0)
 			return took;
 		start += (u64)took;
