@@ -44,8 +44,8 @@ func schedulingFields() []Field {
 		},
 		{
 			ID: "migrations", Title: "MIGR", Unit: UnitCount, Kind: KindUint, Scope: ScopeProcessLive, Thread: true, Want: WantThreads,
-			Rate: true, Width: 5, Desc: true, Sources: []string{"task/*/stat:39"},
-			Doc: "Threads whose last CPU changed since the previous sample: a floor of the moves between CPUs.",
+			Rate: true, Width: 5, Desc: true, Sources: []string{"task/*/stat:39", "BPF:sched_migrate_task"},
+			Doc: "Moves between CPUs: threads whose last CPU changed since the previous sample, a floor. show --for counts every move where the scheduler may be traced.",
 			Get: migrationsOf,
 		},
 		{

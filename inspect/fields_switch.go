@@ -10,15 +10,15 @@ func switchTotalFields() []Field {
 	return []Field{
 		{
 			ID: "voluntary_switches", Title: "VCTX", Unit: UnitCount, Kind: KindUint, Scope: ScopeProcess, Thread: true,
-			Want: WantThreads | WantTotals, Width: 9, Desc: true, Sources: []string{"task/*/status:voluntary_ctxt_switches"},
-			Doc: "Context switches because it blocked; of a process over all threads (see switches_scope).",
+			Want: WantThreads | WantTotals, Width: 9, Desc: true, Sources: []string{"task/*/status:voluntary_ctxt_switches", "taskstats:nvcsw", "BPF:signal_struct.nvcsw"},
+			Doc: "Context switches because it blocked; of a process over all threads, those that exited included where the kernel tells (see switches_scope).",
 			Get: bothUint(func(p *Process) Known[uint64] { return allThreads(p, p.Switches.Voluntary) },
 				func(t *Thread) Known[uint64] { return t.Voluntary }),
 		},
 		{
 			ID: "involuntary_switches", Title: "ICTX", Unit: UnitCount, Kind: KindUint, Scope: ScopeProcess, Thread: true,
-			Want: WantThreads | WantTotals, Width: 9, Desc: true, Sources: []string{"task/*/status:nonvoluntary_ctxt_switches"},
-			Doc: "Context switches because the scheduler took the CPU away; of a process over all threads (see switches_scope).",
+			Want: WantThreads | WantTotals, Width: 9, Desc: true, Sources: []string{"task/*/status:nonvoluntary_ctxt_switches", "taskstats:nivcsw", "BPF:signal_struct.nivcsw"},
+			Doc: "Context switches because the scheduler took the CPU away; of a process over all threads, those that exited included where the kernel tells (see switches_scope).",
 			Get: bothUint(func(p *Process) Known[uint64] { return allThreads(p, p.Switches.Involuntary) },
 				func(t *Thread) Known[uint64] { return t.Involuntary }),
 		},
@@ -35,7 +35,7 @@ func switchTotalFields() []Field {
 		},
 		{
 			ID: "switches_exact", Title: "CTXEXACT", Kind: KindBool, Scope: ScopeProcess, Want: WantThreads | WantTotals, Width: 8,
-			Sources: []string{"task/*/status"},
+			Sources: []string{"taskstats", "BPF:signal_struct"},
 			Doc:     "Whether the kernel itself counted the exited threads too; otherwise the totals are a floor.",
 			Get: ofProcess(KindBool, func(r Row) Value {
 				return Value{Kind: KindBool, Why: r.Process.Switches.Voluntary.Why, B: r.Process.Switches.Exact}

@@ -1,6 +1,10 @@
 package main
 
-import "taskscope/inspect"
+import (
+	"strings"
+
+	"taskscope/inspect"
+)
 
 // documentFields describes the members of the JSON documents that are no
 // fields of the table: they belong to the document, the machine, a segment, a
@@ -27,8 +31,9 @@ func documentFields() []fieldJSON {
 	host("memory_free_bytes", "integer", "bytes", "/proc/meminfo:MemFree", "Memory that is used for nothing.")
 	host("swap_total_bytes", "integer", "bytes", "/proc/meminfo:SwapTotal", "Size of the swap areas.")
 	host("swap_free_bytes", "integer", "bytes", "/proc/meminfo:SwapFree", "Unused swap.")
-	for _, n := range []string{"1", "5", "15"} {
-		host("load_"+n, "number", "", "/proc/loadavg", "Tasks running, ready or in disk sleep, averaged over "+n+" minutes.")
+	for _, over := range []string{"1 minute", "5 minutes", "15 minutes"} {
+		n, _, _ := strings.Cut(over, " ")
+		host("load_"+n, "number", "", "/proc/loadavg", "Tasks running, ready or in disk sleep, averaged over "+over+".")
 	}
 	host("context_switches", "integer", "count", "/proc/stat:ctxt", "Context switches since the machine was started.")
 	host("forks", "integer", "count", "/proc/stat:processes", "Tasks made since the machine was started, threads included.")
@@ -39,6 +44,7 @@ func documentFields() []fieldJSON {
 	}
 	segmentFields(add)
 	restFields(add)
+	traceFields(add)
 	return out
 }
 

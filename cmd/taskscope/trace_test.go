@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"taskscope/inspect"
+	"taskscope/inspect/export"
 )
 
 // tracedShell starts a shell that starts a program now and then.
@@ -286,5 +288,53 @@ func TestTraceStorm(t *testing.T) {
 	}
 	if len(seen) != n {
 		t.Errorf("%d of %d ends seen", len(seen), n)
+	}
+}
+
+// TestTraceFields: every number in the document of a trace is in the list of
+// fields.
+func TestTraceFields(t *testing.T) {
+	known := map[string]bool{}
+	for _, f := range documentFields() {
+		if known[f.ID] || f.Meaning == "" {
+			t.Errorf("%s: twice, or without a meaning", f.ID)
+		}
+		known[f.ID] = true
+	}
+	h := inspect.Know(inspect.Histogram{Count: 1, SumNS: 5, MaxNS: 5})
+	n := inspect.Know(uint64(1))
+	counts := inspect.TraceCounts{
+		RunNS: n, ReadyNS: n, SeenRunNS: n, SeenReadyNS: n, BlockedNS: n, DiskNS: n, StoppedNS: n, UnknownNS: n, Voluntary: n,
+		Involuntary: n, Wakes: n, Migrations: n, Latency: h, Waits: h, CPUs: inspect.Know([]int{0}),
+	}
+	pairs := inspect.Know([]inspect.TracePair{{WhoTID: 1, Count: 1}})
+	sums := &inspect.TraceSums{
+		Source: inspect.TraceExact, Parallelism: inspect.Know(1.0), Levels: inspect.Know([]time.Duration{1}),
+		Threads: []inspect.ThreadTrace{{CPU: 1, TraceCounts: counts}}, Processes: []inspect.ProcessTrace{{Parallelism: inspect.Know(1.0), TraceCounts: counts}},
+		Preemptions: pairs, WakeUps: pairs, Exits: []inspect.ProcessExit{{}, {Signal: 9}}, Drops: inspect.TraceDrops{CPUs: []inspect.CPUChain{{}}},
+	}
+	tr := &tracing{a: &app{}, fl: &traceFlags{}, tracer: &inspect.Tracer{}, writer: export.NewTraceWriter(io.Discard, export.TraceInfo{})}
+	seen := 0
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, x := range v {
+				walk(path+"."+key, x)
+			}
+		case []any:
+			for _, x := range v {
+				walk(path, x)
+			}
+		case json.Number:
+			seen++
+			if !known[path] {
+				t.Errorf("%s is no field", path)
+			}
+		}
+	}
+	walk("trace", decode(t, tr.appendJSON(nil, sums)))
+	if seen < 80 {
+		t.Errorf("only %d numbers", seen)
 	}
 }
