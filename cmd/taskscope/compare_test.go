@@ -271,7 +271,7 @@ func TestCompareExitCode(t *testing.T) {
 
 // contractRow are the members of every row besides those of the columns.
 var contractRow = map[string]string{
-	"measure": "string", "label": "string", "unit": "string", "scope": "string", "ratio": "number?", "doc": "string", "why": "object",
+	"measure": "string", "label": "string", "unit": "string", "scope": "string", "ratio": "number?", "doc": "string", "sources": "strings", "why": "object",
 }
 
 // contractMeasures are the measures that every comparison has.

@@ -143,6 +143,7 @@ func (c *comparison) rowJSON(o *jsonObject, r *verify.Row) {
 			o.int(s.key+"_rounds", int64(cell.Rounds))
 		}
 	}
+	o.names("sources", r.Sources)
 	o.str("doc", r.Doc)
 	if r.Caution != "" {
 		o.why = append(o.why, jsonWhy{"sum", r.Caution})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -240,16 +239,20 @@ func TestCompareInterrupted(t *testing.T) {
 	go func() {
 		code <- run(ctx, []string{"compare", "idle", "seconds=10m"}, strings.NewReader(""), io.Discard, io.Discard)
 	}()
-	root := 0
-	waitFor(t, "the load", func() bool {
-		kids := childrenOfProcess(t, os.Getpid())
-		i := slices.IndexFunc(kids, func(pid int) bool { return strings.TrimSpace(textOf(pid, "comm")) == "idle" })
-		if i >= 0 {
-			root = kids[i]
+	family := map[int]string{} // the load and its observer, with their starts
+	waitFor(t, "the load and its observer", func() bool {
+		load, observer := 0, 0
+		for _, pid := range childrenOfProcess(t, os.Getpid()) {
+			switch {
+			case strings.TrimSpace(textOf(pid, "comm")) == "idle":
+				load = pid
+			case strings.Contains(textOf(pid, "cmdline"), "\x00observe\x00"):
+				observer = pid
+			}
 		}
-		return i >= 0
+		family = map[int]string{load: startOf(load), observer: startOf(observer)}
+		return load != 0 && observer != 0
 	})
-	start := startOf(root)
 	interrupt()
 	select {
 	case c := <-code:
@@ -259,8 +262,10 @@ func TestCompareInterrupted(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("it does not end")
 	}
-	if err := syscall.Kill(root, 0); !errors.Is(err, syscall.ESRCH) && startOf(root) == start {
-		t.Errorf("process %d is left: %v", root, err)
+	for pid, start := range family {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) && startOf(pid) == start {
+			t.Errorf("process %d is left: %v", pid, err)
+		}
 	}
 }
 

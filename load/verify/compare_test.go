@@ -89,7 +89,7 @@ func TestMeasures(t *testing.T) {
 	seen := map[string]bool{}
 	units := map[string]string{"_ns": "ns", "_bytes": "bytes", "_percent": "percent", "_per_second": "per_second"}
 	for _, m := range append(Measures(), rateMeasures()...) {
-		if m.Label == "" || m.Doc == "" || seen[m.ID] {
+		if m.Label == "" || m.Doc == "" || len(m.Sources) == 0 || seen[m.ID] {
 			t.Errorf("%+v is incomplete, or there twice", m)
 		}
 		seen[m.ID] = true

@@ -29,6 +29,14 @@
 //     capability or permission is lacking, and undecided otherwise, with the
 //     inspector's reason.
 //
+// # What a run is measured by
+//
+// [FiguresOf] measures a run between two moments at which nothing of it moves:
+// at the gate, and when its job is done. [Compare] puts the figures of two jobs
+// side by side. Neither judges: a figure says what was, a check what had to be.
+//
+// # The verdict
+//
 // The verdict of a run is its worst check: fail, undecided, skipped, pass.
 // Processes and threads are known by (pid, start): a reused number is not the
 // task that was promised.
