@@ -283,16 +283,16 @@ func (t *tracing) dropsText(b *bytes.Buffer, s *inspect.TraceSums) {
 		n    uint64
 		what string
 	}{
-		{d.ExitsDropped, "ends of processes were dropped"},
-		{d.ThreadsFull, "events were of threads for which there was no room"},
-		{d.PairsFull, "pairs of threads found no room"},
-		{d.ProcessesFull, "descendants found no room and were not traced"},
-		{d.Reused, "threads that ended were forgotten because their number was used again"},
-		{d.ProgramMisses, "times the kernel did not run the tracer"},
-		{d.Gaps, "stretches of a thread's history are unknown"},
+		{d.ExitsDropped, "ends of processes dropped"},
+		{d.ThreadsFull, "events of threads for which there was no room"},
+		{d.PairsFull, "pairs of threads for which there was no room"},
+		{d.ProcessesFull, "descendants for which there was no room, not traced"},
+		{d.Reused, "ended threads forgotten because their number was used again"},
+		{d.ProgramMisses, "times that the kernel did not run the tracer"},
+		{d.Gaps, "unknown stretches of a thread's history"},
 	} {
 		if x.n > 0 {
-			fmt.Fprintf(b, "  %d %s\n", x.n, x.what)
+			fmt.Fprintf(b, "  %s: %d\n", x.what, x.n)
 		}
 	}
 	if !d.Lost() {
@@ -310,5 +310,5 @@ func (t *tracing) hiddenText(b *bytes.Buffer, d *inspect.TraceDrops) {
 	for _, c := range d.CPUs {
 		fmt.Fprintf(b, "  %d: %d of %d", c.CPU, c.Breaks, c.Breaks+c.Switches)
 	}
-	fmt.Fprintf(b, "\n  they are of tasks that the kernel hides from BPF programs; %d of them were beside a traced thread\n", d.TracedBreaks)
+	fmt.Fprintf(b, "\n  they are of tasks that the kernel hides from BPF programs; beside a traced thread: %d\n", d.TracedBreaks)
 }
