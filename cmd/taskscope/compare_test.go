@@ -353,6 +353,45 @@ func TestCompareJSONShape(t *testing.T) {
 	}
 }
 
+// TestCompareFields: `fields` describes every number of a comparison.
+func TestCompareFields(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeJSON(&b, fieldsJSON(inspect.Fields())); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, f := range objects(t, decode(t, b.Bytes()), "fields") {
+		known[f["id"].(string)] = true
+	}
+	loads, processes := cannedShapes(t), cannedShapes(t)
+	processes.interval = time.Second
+	for _, s := range processes.sides {
+		s.id, s.figures = inspect.ID{PID: 1, Start: 2}, nil
+		var figures []verify.Figure
+		for _, m := range append(verify.Measures(), verify.RateMeasures()...) {
+			figures = append(figures, verify.Figure{Measure: m.ID, Known: true, Number: 1, Source: "proc"})
+		}
+		s.figures = [][]verify.Figure{figures}
+	}
+	processes.fill()
+	for _, c := range []*comparison{loads, processes} {
+		doc := decode(t, c.appendJSON(nil))
+		for _, r := range objects(t, doc, "rows") {
+			if id := "rows." + r["measure"].(string); !known[id] {
+				t.Errorf("fields does not describe %s", id)
+			}
+		}
+		delete(doc, "rows")
+		numbers := map[string]bool{}
+		numbersOf("", doc, numbers)
+		for id := range numbers {
+			if !known[id] {
+				t.Errorf("fields does not describe %s", id)
+			}
+		}
+	}
+}
+
 func TestCompareUsage(t *testing.T) {
 	self := fmt.Sprint(os.Getpid())
 	for _, tt := range []struct{ args, want string }{

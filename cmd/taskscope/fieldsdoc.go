@@ -45,6 +45,7 @@ func documentFields() []fieldJSON {
 	segmentFields(add)
 	restFields(add)
 	traceFields(add)
+	compareFields(add)
 	return out
 }
 

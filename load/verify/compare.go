@@ -66,7 +66,7 @@ func (r *Row) Constant() bool {
 // are those of the columns, for reasons. Pure.
 func Compare(scope string, names [2]string, columns [2][][]Figure) []Row {
 	var rows []Row
-	for _, m := range append(Measures(), rateMeasures()...) {
+	for _, m := range append(Measures(), RateMeasures()...) {
 		row := Row{Measure: m, Scope: scope}
 		found := false
 		for k, rounds := range columns {

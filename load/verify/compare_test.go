@@ -88,7 +88,7 @@ func TestCompareRows(t *testing.T) {
 func TestMeasures(t *testing.T) {
 	seen := map[string]bool{}
 	units := map[string]string{"_ns": "ns", "_bytes": "bytes", "_percent": "percent", "_per_second": "per_second"}
-	for _, m := range append(Measures(), rateMeasures()...) {
+	for _, m := range append(Measures(), RateMeasures()...) {
 		if m.Label == "" || m.Doc == "" || len(m.Sources) == 0 || seen[m.ID] {
 			t.Errorf("%+v is incomplete, or there twice", m)
 		}

@@ -87,8 +87,8 @@ func otherMeasures() []Measure {
 	}
 }
 
-// rateMeasures are measured of a living process in place of a job.
-func rateMeasures() []Measure {
+// RateMeasures are measured, besides, of a living process.
+func RateMeasures() []Measure {
 	return []Measure{
 		{ID: "cpu_percent", Label: "CPU, of one", Unit: "percent", Doc: "CPU time per wall time, of one CPU.", Sources: fieldSources("cpu_percent")},
 		{ID: "ready_percent", Label: "ready, of wall time", Unit: "percent", Doc: "Share of wall time ready and waiting for a CPU, summed over its threads.", Sources: fieldSources("ready_percent")},

@@ -50,7 +50,7 @@ func FiguresOfProcess(c *inspect.Changes, sizes *inspect.Snapshot, id inspect.ID
 		"swap_bytes":                      knownReading(last.SwapBytes),
 	}
 	var out []Figure
-	for _, m := range append(Measures(), rateMeasures()...) {
+	for _, m := range append(Measures(), RateMeasures()...) {
 		if r, ok := got[m.ID]; ok {
 			if r.ok {
 				r.source = c.Cur.Source
