@@ -330,7 +330,7 @@ func (a *app) compareProcesses(ctx context.Context, c *comparison, interval time
 		return err
 	}
 	changes := inspect.Diff(before, after)
-	c.interval = changes.Interval
+	c.interval = changes.Deltas[after.Index(pids[0])].Interval // the second one's is that of a read more or less
 	for _, s := range c.sides {
 		s.figures = [][]verify.Figure{verify.FiguresOfProcess(changes, sizes, s.id)}
 	}

@@ -125,7 +125,11 @@ func (w *compareWords) memory() string {
 		s += fmt.Sprintf(": %.0f address spaces are there in place of %.0f", p.Cells[1].Number, p.Cells[0].Number)
 	}
 	if rss := w.row(verify.MeasureRSS); rss != nil && rss.Ratio != nil && math.Abs(*rss.Ratio / *all.Ratio - 1) > 2*slightly {
-		s += fmt.Sprintf("; by the sum of RSS it would seem to be %s", much(*rss.Ratio))
+		by := "the sum of RSS"
+		if w.c.interval > 0 {
+			by = "RSS"
+		}
+		s += fmt.Sprintf("; by %s it would seem to be %s", by, much(*rss.Ratio))
 	}
 	return s + "."
 }

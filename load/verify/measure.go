@@ -65,8 +65,8 @@ func memoryMeasures() []Measure {
 		{ID: MeasurePSS, Label: "memory (PSS)", Unit: "bytes", Doc: "Memory in RAM when the job is done, each page divided by the number of processes that map it. This adds up over processes.", Sources: fieldSources("pss_bytes")},
 		{ID: MeasurePrivate, Label: "private memory", Unit: "bytes", Doc: "Memory in RAM that one process alone maps (USS), when the job is done.", Sources: fieldSources("uss_bytes")},
 		{
-			ID: MeasureRSS, Label: "RSS, summed up", Unit: "bytes", Doc: "Resident size when the job is done, added up over the processes.", Sources: fieldSources("rss_bytes"),
-			Caution: "the sum counts a page once for each process that maps it: what they share is counted again and again, so it is more than the memory they take; PSS divides each page by the number of those who map it, and its sum is right",
+			ID: MeasureRSS, Label: "RSS", Unit: "bytes", Doc: "Resident size when the job is done, added up over the processes.", Sources: fieldSources("rss_bytes"),
+			Caution: "a page counts in full for each process that maps it, so the sum over several is more than the memory they take; PSS divides each page by the number of those who map it, and its sum is right",
 		},
 		{ID: MeasurePageTables, Label: "page tables", Unit: "bytes", Doc: "Memory that the kernel spends on the page tables: each address space has its own.", Sources: fieldSources("page_table_bytes")},
 	}
