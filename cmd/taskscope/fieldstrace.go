@@ -12,7 +12,7 @@ const (
 )
 
 // traceFields describes the members of the documents of `trace`, which `show` has
-// in its member trace, and `watch` in short_lived.
+// in its member trace, and `watch`, as far as processes ended, in its member ended.
 func traceFields(add func(scope inspect.Scope, kind, unit, source, id, meaning string)) {
 	subtree := inspect.ScopeSubtree
 	add(subtree, "integer", "ns", "clock_gettime(CLOCK_MONOTONIC)", "trace.elapsed_ns", "How long was traced.")
