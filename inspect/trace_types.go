@@ -288,7 +288,9 @@ type TraceDrops struct {
 	// ChainBreaks are places where switches were not seen: who left a CPU was
 	// not who entered it last. Where the kernel hides tasks from BPF programs,
 	// the switches to and from them are not shown; TracedBreaks are those next
-	// to a traced thread. The others took nothing from the trace.
+	// to a traced thread. The others took nothing from the trace, unless a
+	// traced thread ran between two hidden ones: TraceCounts.MissedOuts tells
+	// that as soon as it is seen to leave a CPU again.
 	ChainBreaks, TracedBreaks uint64
 	ProgramMisses             uint64 // times the kernel did not run a program of ours
 	// Gaps are stretches of a thread's history that had to be left unknown.

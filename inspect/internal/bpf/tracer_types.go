@@ -289,10 +289,12 @@ type Drops struct {
 	Switches                   uint64 // all switches of the machine that were seen
 	// ChainBreaks are places where switches were not seen: who left a CPU is
 	// not who entered it last. A kernel that hides tasks from BPF programs does
-	// not show the switches to and from them, and traces without such a task
-	// lose nothing by that.
+	// not show the switches to and from them.
 	ChainBreaks uint64
-	// TracedBreaks are those where the one or the other was traced.
+	// TracedBreaks are those where the one or the other was traced. At the
+	// others a trace has lost nothing, unless a traced thread ran between two
+	// hidden ones: Counts.MissedOuts tells that as soon as it is seen to leave a
+	// CPU again.
 	TracedBreaks uint64
 	Missed       uint64 // runs the kernel refused because of recursion
 	// CPUs are Switches, ChainBreaks and TracedBreaks of each possible CPU.
