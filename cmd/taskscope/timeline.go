@@ -149,6 +149,13 @@ func (l *liveTrace) Lost() string {
 		return ""
 	}
 	d := &s.Drops
+	var unseen uint64 // most of them have left a stretch, which is counted below
+	for i := range s.Processes {
+		unseen += s.Processes[i].MissedOuts
+	}
+	if d.Gaps > 0 {
+		unseen = 0
+	}
 	var parts []string
 	for _, x := range []struct {
 		n         uint64
@@ -160,6 +167,7 @@ func (l *liveTrace) Lost() string {
 		{d.ProcessesFull, "descendant without room", "descendants without room"},
 		{d.ProgramMisses, "call of our programs", "calls of our programs"},
 		{d.Gaps, "stretch (?)", "stretches (?)"},
+		{unseen, "switch", "switches"},
 		{d.SamplesMissed, "sample", "samples"},
 	} {
 		switch x.n {

@@ -57,11 +57,18 @@ func TestTimelineSays(t *testing.T) {
 		{inspect.TraceDrops{EventsDropped: 1, SamplesMissed: 3}, "1 event, 3 samples", ""},
 	} {
 		l := &liveTrace{sums: &inspect.TraceSums{Drops: tc.drops}, at: time.Now().Add(time.Hour)}
+		if tc.drops.Gaps > 0 { // they stand for the switches that made them
+			l.sums.Processes = []inspect.ProcessTrace{{TraceCounts: inspect.TraceCounts{MissedOuts: 2}}}
+		}
 		if lost, hidden := l.Lost(), l.Hidden(); lost != tc.lost || hidden != tc.hidden {
 			t.Errorf("%+v: lost %q, hidden %q", tc.drops, lost, hidden)
 		}
 		if tc.drops.Lost() != (tc.lost != "") {
 			t.Errorf("%+v: lost %v", tc.drops, tc.drops.Lost())
 		}
+	}
+	l := &liveTrace{sums: &inspect.TraceSums{Processes: []inspect.ProcessTrace{{TraceCounts: inspect.TraceCounts{MissedOuts: 2}}}}, at: time.Now().Add(time.Hour)}
+	if lost := l.Lost(); lost != "2 switches" {
+		t.Errorf("switches that only the kernel counted: lost %q", lost)
 	}
 }
