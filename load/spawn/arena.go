@@ -110,8 +110,7 @@ type arenaSlot struct {
 	address                                     [reportSlots]uint64
 	fromNS, untilNS                             int64
 	notified                                    uint64
-	mayfly, _                                   uint32
-	_                                           uint64
+	_                                           [2]uint64 // the worker's own
 }
 
 // arena is the mapped memory with its tables.

@@ -112,61 +112,75 @@ func (j *judge) transitionChecks(note *TraceNote) []Check {
 		if d := j.derived[q.Field]; d == nil || !d.history || j.history == nil || j.m.Plan.Tier == "go" {
 			continue
 		}
-		c := Check{
-			Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope, Kind: string(q.Kind), Relation: RelationEqual,
-			When: string(q.When), Expected: strings.ReplaceAll(q.ExpectText, "t", "T"), Because: q.Because, Source: inspect.TraceExact,
-		}
-		seen, why := j.statesOf(q)
+		c, why := j.transitionCheck(q)
 		if why != "" {
 			if note.LeftOut++; note.Why == "" {
 				note.Why = c.Subject + ": " + c.Field + ": " + why
 			}
 			continue
 		}
-		c.Observed, c.Verdict = strings.Join(seen, ","), Pass
-		if !slices.ContainsFunc(alternatives(c.Expected.(string)), func(a []string) bool { return slices.Equal(a, seen) }) {
-			c.Verdict, c.Why = Fail, fmt.Sprintf("observed %q, expected %q", c.Observed, c.Expected)
-		}
 		out = append(out, c)
 	}
 	return out
 }
 
-// statesOf are the states of a promise's thread from the opening of the gate on,
-// each once as long as it lasted, or why they are not known.
-func (j *judge) statesOf(q *load.Promise) (seen []string, why string) {
-	if j.history.Why != "" {
-		return nil, j.history.Why
+// transitionCheck judges one of them, or says why that cannot be done.
+func (j *judge) transitionCheck(q *load.Promise) (Check, string) {
+	planned := strings.ReplaceAll(q.ExpectText, "t", "T")
+	c := Check{
+		Subject: j.subject(q.Process, q.Thread), Field: q.Field, Scope: q.Scope, Kind: string(q.Kind), Relation: RelationEqual,
+		When: string(q.When), Expected: planned, Because: q.Because, Source: inspect.TraceExact, Verdict: Pass,
 	}
-	tid, waits, gaps := j.m.Processes[q.Process].Threads[q.Thread].TID, 0, 0
+	if j.history.Why != "" {
+		return c, j.history.Why
+	}
+	h := j.statesOf(q)
+	if len(h.letters) == 0 {
+		return c, "the tracer has not followed it"
+	}
+	as := slices.ContainsFunc(alternatives(planned), func(a []string) bool { return slices.Equal(a, h.letters) })
+	if (h.gap || !as) && !j.waited(q, h.waits) {
+		return c, "the kernel did not show the tracer all of its switches"
+	}
+	c.Observed = strings.Join(h.letters, ",")
+	if !as {
+		c.Verdict, c.Why = Fail, fmt.Sprintf("observed %q, expected %q", c.Observed, planned)
+	}
+	return c, ""
+}
+
+// states are what a thread went through, each once as long as it lasted.
+type states struct {
+	letters []string
+	waits   int  // that began after the gate had opened
+	gap     bool // in what the tracer saw
+}
+
+// statesOf are those of a promise's thread, from the opening of the gate on.
+func (j *judge) statesOf(q *load.Promise) (h states) {
+	tid := j.m.Processes[q.Process].Threads[q.Thread].TID
 	for _, s := range j.history.Slices {
 		if s.TID != tid || s.To <= j.m.GateMonoNS && s.State != inspect.TraceDead {
 			continue
 		}
 		letter := letterOf(s.State)
 		if letter == "?" {
-			gaps++
+			h.gap = true
 			continue
 		}
 		if letter != "R" && letter != "Z" && s.From >= j.m.GateMonoNS {
-			waits++
+			h.waits++
 		}
-		if len(seen) == 0 || seen[len(seen)-1] != letter {
-			seen = append(seen, letter)
+		if len(h.letters) == 0 || h.letters[len(h.letters)-1] != letter {
+			h.letters = append(h.letters, letter)
 		}
 	}
-	switch {
-	case len(seen) == 0:
-		return nil, "the tracer has not followed it"
-	case gaps > 0 && !j.waited(q, waits):
-		return nil, "the kernel did not show the tracer all of its switches"
-	}
-	return seen, ""
+	return h
 }
 
 // waited tells whether the kernel has counted just as many waits of a thread:
-// then it did not wait in the gaps of what the tracer saw, but was running or
-// ready.
+// then the tracer has seen all of them, and in what it did not see the thread was
+// running or ready.
 func (j *judge) waited(q *load.Promise, times int) bool {
 	count := load.Promise{Process: q.Process, Thread: q.Thread, Field: "voluntary_switches", When: load.WhenDelta}
 	r := j.observe(&count)

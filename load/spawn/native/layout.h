@@ -52,6 +52,6 @@ __attribute__((noreturn)) static void layout(void)
 	AT(slot, cpu_ns); AT(slot, voluntary); AT(slot, involuntary); AT(slot, minor); AT(slot, major);
 	AT(slot, loops); AT(slot, late); AT(slot, waits); AT(slot, acquired); AT(slot, bytes);
 	AT(slot, park_voluntary); AT(slot, failed_op); AT(slot, result); AT(slot, job_end_ns); AT(slot, done);
-	AT(slot, address); AT(slot, from_ns); AT(slot, until_ns); AT(slot, notified); AT(slot, mayfly);
+	AT(slot, address); AT(slot, from_ns); AT(slot, until_ns); AT(slot, notified);
 	quit(0);
 }
