@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +23,7 @@ side. Leaving the view ends the load.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.lab(cmd, &f, args)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			return completeLoad(args), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-		},
+		ValidArgsFunction: completeOneLoad,
 	}
 	f.addLimits(c)
 	exampleFor(c, "taskscope lab vol workers=4 rate=200Hz", "taskscope lab ready seconds=1m")
@@ -39,6 +38,25 @@ func (f *loadFlags) addLimits(c *cobra.Command) {
 	c.Flags().BoolVar(&f.forkStorm, "fork-storm", false, "permit more than 200 short-lived processes per second")
 	c.Flags().BoolVar(&f.disk, "disk", false, "permit loads that write to files on a disk")
 	c.Flags().Var(&choiceFlag{&f.tier, []string{spawn.TierNative, spawn.TierGo}}, "tier", "worker: native (exact) or go (a runtime of its own comes on top)")
+}
+
+// completeOneLoad is for commands that take one load with its parameters.
+func completeOneLoad(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return completeLoad(args), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// completeLoads is for commands that take several loads, each with parameters
+// behind its name: it offers those of the last one, and all names.
+func completeLoads(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	last := len(args) - 1
+	for last >= 0 && strings.Contains(args[last], "=") {
+		last--
+	}
+	words := completeLoad(nil)
+	if last >= 0 {
+		words = append(words, completeLoad(args[last:])...)
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeLoad offers the loads, then the parameters of the chosen one.

@@ -70,8 +70,9 @@ func (a *app) listLoadsJSON() error {
 func newLoadDescribeCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "describe NAME [key=value…]",
-		Short: "Explain a load: what it teaches, its parameters and what it promises",
+		Use:               "describe NAME [key=value…]",
+		ValidArgsFunction: completeOneLoad,
+		Short:             "Explain a load: what it teaches, its parameters and what it promises",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := scenarioArg(cmd, args)
 			if err != nil {

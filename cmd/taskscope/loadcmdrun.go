@@ -21,8 +21,9 @@ func newLoadRunCommand(a *app) *cobra.Command {
 		file    string
 	)
 	c := &cobra.Command{
-		Use:   "run NAME|--file FILE [key=value…]",
-		Short: "Run a load; with --verify, judge what is observed of it",
+		Use:               "run NAME|--file FILE [key=value…]",
+		ValidArgsFunction: completeOneLoad,
+		Short:             "Run a load; with --verify, judge what is observed of it",
 		Long: `Run a load until it is done, or until Ctrl-C: then nothing of it is left either.
 The tree of its processes and threads is printed as soon as they are there.
 

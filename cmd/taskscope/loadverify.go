@@ -127,8 +127,9 @@ func newLoadVerifyCommand(a *app) *cobra.Command {
 	var all bool
 	var files []string
 	c := &cobra.Command{
-		Use:   "verify [NAME [key=value…]…|--all]",
-		Short: "Run loads with small defaults and judge what is observed of them",
+		Use:               "verify [NAME [key=value…]…|--all]",
+		ValidArgsFunction: completeLoads,
+		Short:             "Run loads with small defaults and judge what is observed of them",
 		Long: `Run each load with small defaults, observe it from a separate process that is
 told nothing but the PID of its root, and compare three accounts: what was
 promised before the run, what the workers report of themselves, and what was

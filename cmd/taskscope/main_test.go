@@ -191,6 +191,18 @@ func TestVersionAndCompletion(t *testing.T) {
 			t.Errorf("completion %s: %d, %q", shell, code, stderr)
 		}
 	}
+	for _, tt := range []struct{ args, want, not string }{
+		{"load run pin", "pingpong", ""},
+		{"load describe vol ra", "rate=", "pingpong"},
+		{"load run vol workers=2 ra", "rate=", ""},
+		{"load verify vol rate=50Hz pin", "pingpong", ""},
+		{"load verify idle vol rate=50Hz wor", "workers=", ""},
+	} {
+		code, stdout, _ := invoke(t, append([]string{"__complete"}, strings.Fields(tt.args)...)...)
+		if code != exitDone || !strings.Contains(stdout, tt.want) || tt.not != "" && strings.Contains(stdout, tt.not) {
+			t.Errorf("completion of %q: %d, %q", tt.args, code, stdout)
+		}
+	}
 	code, stdout, _ = invoke(t, "__complete", "list", "--sort", "rss_b")
 	if code != exitDone || !strings.Contains(stdout, "rss_bytes\t") {
 		t.Errorf("completion of --sort: %d, %q", code, stdout)

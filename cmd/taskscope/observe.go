@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/gob"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -75,16 +76,26 @@ func newObserveCommand(a *app) *cobra.Command {
 
 // observe serves until its input ends.
 func (a *app) observe(ctx context.Context, pid int, needs verify.Needs) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines, ended := readLines(ctx, a.stdin)
 	o := &observer{app: a, root: pid, needs: needs}
 	var err error
 	if o.host, err = a.openReader(); err != nil {
 		return err
 	}
 	defer o.host.Close()
+	unasked := func() bool { return isClosed(ended) && len(lines) == 0 }
+	if unasked() { // who would ask was killed: to open more only delays our end
+		return nil
+	}
 	if o.tree, err = a.openReader(); err != nil {
 		return err
 	}
 	defer o.tree.Close()
+	if unasked() {
+		return nil
+	}
 	// Before the first look, so that its price falls into no measured phase.
 	o.tracer = a.traceTree(ctx, pid, needs.States)
 	if o.tracer != nil {
@@ -94,22 +105,35 @@ func (a *app) observe(ctx context.Context, pid int, needs verify.Needs) error {
 		o.states = followStates(o.tracer)
 		defer o.endStates()
 	}
+	return o.serve(ctx, lines, gob.NewEncoder(a.stdout))
+}
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// The goroutine ends with the process when stdin never ends.
-	lines := make(chan string)
+// readLines reads until in ends, and tells of the end at once, even while a
+// line has not been taken. Its goroutine ends with the process when in never
+// ends.
+func readLines(ctx context.Context, in io.Reader) (<-chan string, <-chan struct{}) {
+	lines, ended := make(chan string, 16), make(chan struct{})
 	go func() {
 		defer close(lines)
-		for in := bufio.NewScanner(a.stdin); in.Scan(); {
+		defer close(ended)
+		for text := bufio.NewScanner(in); text.Scan(); {
 			select {
-			case lines <- in.Text():
+			case lines <- text.Text():
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return o.serve(ctx, lines, gob.NewEncoder(a.stdout))
+	return lines, ended
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // observer belongs to one goroutine.
