@@ -89,10 +89,8 @@ func (o *phaseReader) phase(path string, f *filePhase, loop int) {
 		o.add(Op{Kind: OpStack, A: n})
 	case "yield":
 		o.add(Op{Kind: OpYield, A: uint64(o.times(at, f.Yield, 1_000_000))})
-	case "fork":
-		o.fork(at, f.Fork, 1)
-	case "clone":
-		o.fork(at, f.Clone, 0)
+	case "fork", "clone":
+		o.fork(at, f)
 	case "exit":
 		if *f.Exit < 0 || *f.Exit > 255 {
 			o.complain(at, "%d is not an exit status from 0 to 255", *f.Exit)
@@ -110,8 +108,12 @@ func (o *phaseReader) phase(path string, f *filePhase, loop int) {
 // they come and go one after the other, for each thread that makes them.
 const maxFileForks = 10_000
 
-// fork makes threads (kind 0) or processes (kind 1), as OpSpawn has it.
-func (o *phaseReader) fork(path string, count *int, kind uint64) {
+// fork makes processes (fork) or threads (clone).
+func (o *phaseReader) fork(path string, f *filePhase) {
+	count, kind := f.Fork, uint64(1) // as OpSpawn has it
+	if f.Clone != nil {
+		count, kind = f.Clone, 0
+	}
 	n := o.times(path, count, maxFileForks)
 	if o.forked += n; o.forked > maxFileForks {
 		o.complain(path, "that makes more than %d processes and threads in all", maxFileForks)

@@ -26,18 +26,21 @@ const (
 	stateZombie
 )
 
-func buildStates(v Values) (*Plan, error) {
-	p := newPlan("states", v)
+// stateOf is a process of the scenario and the state that it is held in.
+type stateOf struct {
+	name   string
+	op     Op
+	letter string
+	waits  string // derived field waits_in
+	why    string
+	// order is what it goes through, from the gate to the park, both of them S.
+	order, orderWhy string
+}
+
+// stateParts are all of them, in the order of the plan.
+func stateParts(v Values) []stateOf {
 	until := uint64(v.Duration("seconds"))
-	parts := []struct {
-		name   string
-		op     Op
-		letter string
-		waits  string // derived field waits_in
-		why    string
-		// order is what it goes through, from the gate to the park, both of them S.
-		order, orderWhy string
-	}{
+	return []stateOf{
 		{"sleeps", hold(v), "S", "wait", "it waits for the end", "S,R,S,R,S", "it runs only to wait again, and to park"},
 		{"runs", Op{Kind: OpSpinWall, A: until}, "R", "", "it never waits", "S,R,S", "it is running or ready from the gate to its park"},
 		{"stopped", Op{Kind: OpStopSelf}, "T", "stop", "it has sent itself SIGSTOP", "S,R,T,R,S", "it must run to stop itself, and again once it is continued"},
@@ -56,9 +59,13 @@ func buildStates(v Values) (*Plan, error) {
 		},
 		{"zombie", Op{Kind: OpExit}, "Z", "", "it has ended and nobody has waited for it", "S,R,Z", "it must run to end"},
 	}
+}
+
+func buildStates(v Values) (*Plan, error) {
+	p := newPlan("states", v)
 	root := &p.Processes[0].Threads[0]
 	root.Ops = []Op{{Kind: OpTrace, A: stateTraced}}
-	for i, s := range parts {
+	for i, s := range stateParts(v) {
 		p.crew(asProcesses, 1, func(int) ThreadPlan {
 			t := ThreadPlan{Name: s.name, CPUs: v.CPUs("cpus")}
 			if s.op != (Op{}) {
