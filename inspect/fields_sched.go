@@ -4,7 +4,7 @@ func schedulingFields() []Field {
 	return []Field{
 		{
 			ID: "nice", Title: "NI", Kind: KindInt, Scope: ScopeLeader, Thread: true, Width: 3,
-			Sources: []string{"stat:19"}, Doc: "Nice value, -20 (favoured) to 19.",
+			Sources: []string{"stat:19"}, Doc: "Nice value, -20 (favoured) to 19. Of a thread at rest on the screen, source proc sees within 4 s (16 s in a crowd) that others changed it.",
 			Get: bothInt(func(p *Process) Known[int] { return p.Nice }, func(t *Thread) Known[int] { return t.Nice }),
 		},
 		{
