@@ -26,7 +26,10 @@ func (r *Reader) readRecords(q Request, ps *pass) error {
 		err = r.readSomeRecords(x, q.Only, ps)
 		x.end = r.now()
 	case !r.src.tasks.Caps().Filter, r.src.oneShot: // one process costs as much as all; nothing is known of any
-		err = r.readAllRecords(x, ps)
+		err = r.readAllRecords(x, ps, false)
+	case x.restless:
+		err = r.readAllRecords(x, ps, true)
+		x.looked(ofRecords)
 	default:
 		err = r.readMovedRecords(x, ps)
 	}
@@ -34,11 +37,12 @@ func (r *Reader) readRecords(q Request, ps *pass) error {
 		return err
 	}
 	x.gather()
-	x.noteGlances()
+	x.noteGlances(ps)
 	return nil
 }
 
-func (r *Reader) readAllRecords(x *records, ps *pass) error {
+// readAllRecords reads all tasks; look: they have not been looked at before.
+func (r *Reader) readAllRecords(x *records, ps *pass, look bool) error {
 	if n, ok := r.taskCount(); ok && len(ps.prev) == 0 {
 		x.tasks = make([]bpf.Task, 0, n+n/8) // growing would copy it again and again
 	}
@@ -46,6 +50,10 @@ func (r *Reader) readAllRecords(x *records, ps *pass) error {
 	x.begin = r.now()
 	err := r.src.tasks.Each(ps.without, func(batch []bpf.Task) {
 		for i := range batch {
+			if look {
+				g := batch[i].Glance()
+				x.look(&g, x.count)
+			}
 			x.add(&batch[i], ps)
 		}
 	})
@@ -63,17 +71,18 @@ func (r *Reader) readMovedRecords(x *records, ps *pass) error {
 	x.begin = r.now()
 	err := r.src.tasks.Glances(func(batch []bpf.Glance) {
 		for i := range batch {
-			x.look(&batch[i])
+			x.look(&batch[i], x.count)
+			x.count++
 		}
 	})
 	x.end = r.now()
 	if err != nil {
 		return err
 	}
-	x.looked()
+	x.looked(0)
 	cost := r.findMoved(x, ps)
 	if cost > x.count/2 {
-		return r.readAllRecords(x, ps)
+		return r.readAllRecords(x, ps, false)
 	}
 	if ps.round%fullRounds == 0 {
 		if err := r.checkRest(x, ps); err != nil {

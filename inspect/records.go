@@ -18,14 +18,17 @@ type records struct {
 	sums   []uint64 // of tasks: their fingerprints
 	next   []int32  // of tasks: the next one of the same process, none at the end
 	groups []group  // sorted by PID
-	// glances are what the first look of the pass took, sorted by PID; empty when
-	// there was none.
+	// glances are what the first look of the pass took, or would have taken had it
+	// not begun with reading all; sorted by PID, empty when nobody looks.
 	glances []glance
 	// lastLook is the place among them of the process that was looked at last:
 	// threads of one process mostly come together.
 	lastLook int
 	early    []bpf.Glance // of threads whose TID is lower than that of their leader
 	moved    []int32      // indices of glances: processes that do not rest
+	// restless: so many have moved since the pass before that a look at all, in the
+	// next one, would only find that all have to be read.
+	restless bool
 	// orphans are processes of which there are records, but none of the leader.
 	orphans    []int
 	count      int   // of all records
@@ -68,11 +71,10 @@ func (x *records) reset() {
 }
 
 // look takes the next glance of a pass. Leaders come in the order of their PIDs.
-func (x *records) look(t *bpf.Glance) {
-	x.count++
+func (x *records) look(t *bpf.Glance, order int) {
 	n := len(x.glances)
 	if t.TID == t.TGID {
-		x.glances = append(x.glances, glance{pid: int(t.TGID), order: int32(x.count - 1)})
+		x.glances = append(x.glances, glance{pid: int(t.TGID), order: int32(order)})
 		x.glances[n].add(t)
 		x.lastLook = n
 		return
@@ -87,8 +89,15 @@ func (x *records) look(t *bpf.Glance) {
 	}
 }
 
-// looked ends the looks of a pass.
-func (x *records) looked() {
+// ofRecords marks the sum of a glance that was made of the records themselves. It
+// tells, against that of another pass, whether the process has moved, but not that
+// it rests: a thread may have run after the record of the leader was made and
+// before its own, and what it did to the process is in neither. A sum that may be
+// relied on lacks the mark, and so is never the same.
+const ofRecords = 1
+
+// looked ends the looks of a pass; mark is ofRecords or 0.
+func (x *records) looked(mark uint64) {
 	for i := range x.early {
 		pid := int(x.early[i].TGID)
 		if at := x.glanceAt(pid); at >= 0 {
@@ -96,6 +105,9 @@ func (x *records) looked() {
 		} else {
 			x.orphans = append(x.orphans, pid)
 		}
+	}
+	for i := range x.glances {
+		x.glances[i].sum = x.glances[i].sum&^ofRecords | mark
 	}
 }
 
@@ -122,18 +134,25 @@ func (x *records) rest(g *glance) {
 }
 
 // noteGlances notes in the groups, which all have been read, how the processes
-// looked before.
-func (x *records) noteGlances() {
-	k := 0
+// looked before, and finds out whether most have moved since the last pass.
+func (x *records) noteGlances(ps *pass) {
+	x.cursor = 0
+	k, cost := 0, 0
 	for i := range x.groups {
 		g := &x.groups[i]
 		for k < len(x.glances) && x.glances[k].pid < g.pid {
 			k++
 		}
-		if k < len(x.glances) && x.glances[k].pid == g.pid {
-			g.glance = x.glances[k].sum
+		if k == len(x.glances) || x.glances[k].pid != g.pid {
+			continue
+		}
+		seen := &x.glances[k]
+		g.glance = seen.sum
+		if e := x.before(ps, g.pid); e != nil && e.bpf && (seen.busy || (e.sums[slotGlance]^seen.sum)&^ofRecords != 0) {
+			cost += int(g.n) + oneCost
 		}
 	}
+	x.restless = cost > x.count/2
 }
 
 // add takes the next record of the pass. Leaders come in the order of their PIDs.

@@ -2,13 +2,11 @@ package inspect
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"taskscope/inspect/internal/bpf"
 	"taskscope/inspect/internal/taskstats"
 )
 
@@ -40,18 +38,7 @@ func resting(t *testing.T, r *Reader, q Request, pid int) *Process {
 // TestRestOfRecords: a process at rest is not read, but what others do to its
 // priority shows at once, and what they do otherwise at once on the screen.
 func TestRestOfRecords(t *testing.T) {
-	r, err := NewReader(Options{Source: SourceBPF})
-	var e *bpf.Error
-	if errors.As(err, &e) && e.Reason != bpf.Failed && e.Reason != bpf.Mismatch && e.Reason != bpf.NotSupported {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if !r.src.tasks.Caps().Filter {
-		t.Skip("this kernel does not obey a filter: all tasks are read every time")
-	}
+	r := recordReader(t)
 	pid := roleOf(t, "pause")
 	q := Request{Want: WantTree}
 	p := resting(t, r, q, pid)

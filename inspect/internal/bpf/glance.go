@@ -26,6 +26,18 @@ func (g *Glance) Sum(all uint64) uint64 {
 	return all
 }
 
+// Glance is what a look at the thread would have taken when the record was made.
+func (t *Task) Glance() Glance {
+	g := Glance{
+		TGID: t.TGID, TID: t.TID, PPID: t.PPID, State: t.State | t.ExitState,
+		Prio: t.Prio, StaticPrio: t.StaticPrio, Policy: t.Policy, SumExec: t.SumExec,
+	}
+	if t.OnCPU != 0 || g.State == 0 {
+		g.Busy = 1
+	}
+	return g
+}
+
 // Glances makes a pass that looks at every task and no closer than needed to see
 // that it rests, which costs a third of one that reads it. They are handed to
 // take as by Each.

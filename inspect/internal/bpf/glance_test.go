@@ -96,6 +96,49 @@ func TestGlancesShowAll(t *testing.T) {
 	}
 }
 
+// TestGlanceOfRecord: the record of a thread at rest tells what a look at it does.
+func TestGlanceOfRecord(t *testing.T) {
+	s := openSource(t)
+	h := startHelper(t, "threads", 3)
+	h.line() // ready
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		sum, _, _ := glanceAt(t, s, h.pid)
+		records, err := s.One(h.pid, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, busy, n := glanceAt(t, s, h.pid)
+		if sum != again || busy || n < 2 {
+			continue
+		}
+		var got uint64
+		for i := range records {
+			g := records[i].Glance()
+			got = g.Sum(got)
+			if g.Busy != 0 {
+				t.Errorf("thread %d is taken for busy: %+v", g.TID, g)
+			}
+		}
+		if got != sum {
+			t.Errorf("the records of %d threads give %#x, the looks at %d %#x", len(records), got, n, sum)
+		}
+		return
+	}
+	t.Fatal("the process never rests, or lacks threads")
+}
+
+// TestGlanceOfBusy: a thread on a CPU, and one that waits for one, are busy.
+func TestGlanceOfBusy(t *testing.T) {
+	for _, tt := range []struct {
+		state, exit, onCPU, want uint32
+	}{{0, 0, 0, 1}, {1, 0, 1, 1}, {1, 0, 0, 0}, {0, 32, 0, 0}, {128, 16, 1, 1}} {
+		g := (&Task{State: tt.state, ExitState: tt.exit, OnCPU: tt.onCPU}).Glance()
+		if g.Busy != tt.want || g.State != tt.state|tt.exit {
+			t.Errorf("%+v: %+v", tt, g)
+		}
+	}
+}
+
 // TestLeader: the record of the leader alone is that of a pass.
 func TestLeader(t *testing.T) {
 	s := openSource(t)
