@@ -64,6 +64,15 @@ func sourceHelper(role string) {
 		}()
 	case "exited":
 		exitThreads(50, 100, 50*time.Microsecond)
+	case "wakers": // threads that sleep, again and again, and none of which exits
+		for range 40 {
+			go func() {
+				runtime.LockOSThread()
+				for ts := syscall.NsecToTimespec(int64(20 * time.Millisecond)); ; {
+					_ = syscall.Nanosleep(&ts, nil)
+				}
+			}()
+		}
 	case "churn": // answers every line with what getrusage says
 		fmt.Println("ready")
 		go func() {

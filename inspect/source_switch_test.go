@@ -307,3 +307,39 @@ func sampleTotals(t *testing.T, r *Reader, q Request, samples, pid int, ask func
 		t.Errorf("%d of %d exact, %d wrong, %d backwards", exact, samples, wrong, back)
 	}
 }
+
+// TestNothingExitedIsMadeUp: threads that wake up while they are read are not
+// taken for threads that have exited, however the totals are come by.
+func TestNothingExitedIsMadeUp(t *testing.T) {
+	for _, source := range []string{SourceProc, SourceBPF} {
+		t.Run(source, func(t *testing.T) {
+			r, err := NewReader(Options{Source: source})
+			var e *bpf.Error
+			if errors.As(err, &e) && e.Reason != bpf.Failed && e.Reason != bpf.Mismatch {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			r.src.exact = nil // as on kernels without iterators of threads: taskstats is asked
+			pid := roleOf(t, "wakers")
+			var now *Process
+			for range 500 {
+				now = readOK(t, r, Request{Want: WantAll, Only: []int{pid}}).ByPID(pid)
+				if now == nil {
+					t.Fatal("the process is missing")
+				}
+				if x := now.Exited; x != (Exited{}) {
+					t.Fatalf("threads that have exited: %+v", x)
+				}
+			}
+			if len(now.Threads) < 40 || now.Switches.Voluntary.V < 40 {
+				t.Errorf("%d threads, %d switches: nothing happened", len(now.Threads), now.Switches.Voluntary.V)
+			}
+			if r.totals == nil {
+				t.Log("taskstats cannot be asked here")
+			}
+		})
+	}
+}

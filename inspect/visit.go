@@ -155,6 +155,8 @@ type visit struct {
 	listed     Why  // OK: list is complete
 	threadsNew bool // list differs from before.threads
 	rested     bool // the threads were not read, see threadsRest
+	kept       bool // of some threads only stat was read: they had not run
+	restless   bool // they have run meanwhile: they are to be read in full
 	tstat      proc.Stat
 	tstatus    proc.Status
 
@@ -184,6 +186,7 @@ func (v *visit) reset(ps *pass, r *proc.Reader, pid int, before *entry) {
 	v.args, v.cut, v.cgroup, v.exe, v.comm = nil, false, "", "", ""
 	v.tids, v.asked, v.list, v.listSums = v.tids[:0], v.asked[:0], v.list[:0], v.listSums[:0]
 	v.listed, v.threadsNew, v.rested, v.exact, v.ending = NotRead, false, false, false, false
+	v.kept, v.restless = false, false
 }
 
 // wantOf is what shall be read of that process.

@@ -52,7 +52,10 @@ func (v *visit) settle(g *group) {
 		}
 	}
 	if v.ps.totals != nil && !v.task.KernelThread() {
+		// The totals are of now, the records of a moment ago: they belong together
+		// only if nothing has run between the two.
 		v.totals, v.exact = v.ps.totals.ask(v.pid)
+		v.exact = v.exact && v.stillStands()
 	}
 }
 

@@ -37,7 +37,7 @@ func (v *visit) readThreads() {
 	if len(v.tids) > heldThreads {
 		v.r.Hold(nil)
 	}
-	still := v.old != nil && v.clockStood()
+	still := v.old != nil && !v.restless && v.clockStood()
 	var old []Thread
 	if v.before != nil {
 		old = v.before.threads
@@ -84,6 +84,7 @@ func (v *visit) hadThreads() bool {
 // process has run since the last pass.
 func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
 	if still && v.sameThread(tid, sum) {
+		v.kept = true
 		v.appendThread(*old, sum)
 		return
 	}
