@@ -211,9 +211,9 @@ func (o *observer) look(ctx context.Context, full bool) observation {
 		seen.Err = err.Error()
 		return seen
 	}
-	if began != 0 { // the search is part of the observation
+	if began != 0 { // the search is part of the observation, which ends as late as before
 		whole := *s
-		whole.MonoNS = began
+		whole.MonoNS, whole.Cost.Wall = began, s.Cost.Wall+time.Duration(s.MonoNS-began)
 		s = &whole
 	}
 	seen.Tree, seen.Trace = s, traceSums(o.tracer)
