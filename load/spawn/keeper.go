@@ -202,8 +202,10 @@ func (k *keeper) timeout() int {
 
 // adopt opens a pidfd for every process that has been started since. Until
 // its parent or the keeper reaps it, the number cannot mean another process;
-// if that has happened, the arguments tell.
+// if that has happened, the arguments tell: then it has ended before anybody
+// could watch it.
 func (k *keeper) adopt() {
+	var missed []*DeathError
 	for i := range k.tasks {
 		t := &k.tasks[i]
 		if t.pidfd >= 0 || t.dead || !k.known(i) {
@@ -213,6 +215,7 @@ func (k *keeper) adopt() {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if errors.Is(err, unix.ESRCH) || err == nil && !belongs(pid, k.r.id) {
 			t.dead = true
+			missed = k.unplanned(missed, i, pid, 0, false)
 		}
 		if err != nil {
 			continue
@@ -227,6 +230,7 @@ func (k *keeper) adopt() {
 			k.r.fail(err)
 		}
 	}
+	k.blame(missed)
 }
 
 // advance moves the run to the phases ready and parked.

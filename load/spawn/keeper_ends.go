@@ -24,11 +24,7 @@ func (k *keeper) bury() {
 		pid := int(atomic.LoadUint32(&k.r.arena.procs[i].pid))
 		status, known := k.reap(i, pid)
 		k.r.noteExit(i, status, known)
-		if d := (&DeathError{
-			Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known, OOMKills: oomKills() - k.oomKills,
-		}); !d.planned(k.r.plan.Processes[i].End) {
-			deaths = append(deaths, d)
-		}
+		deaths = k.unplanned(deaths, i, pid, status, known)
 		_ = unix.EpollCtl(k.epoll, unix.EPOLL_CTL_DEL, t.pidfd, nil) //nolint:errcheck // it was added
 		unix.Close(t.pidfd)
 		t.pidfd = -1
@@ -36,6 +32,20 @@ func (k *keeper) bury() {
 	if err := k.r.arena.failure(k.r.plan); err != nil {
 		k.r.fail(err)
 	}
+	k.blame(deaths)
+}
+
+// unplanned adds the end of a process to others, unless it was meant to end so.
+func (k *keeper) unplanned(deaths []*DeathError, i, pid int, status unix.WaitStatus, known bool) []*DeathError {
+	d := &DeathError{Process: i, Role: k.r.plan.Processes[i].Role, PID: pid, Status: status, Known: known, OOMKills: oomKills() - k.oomKills}
+	if d.planned(k.r.plan.Processes[i].End) {
+		return deaths
+	}
+	return append(deaths, d)
+}
+
+// blame reports those who have not merely ended with their parent.
+func (k *keeper) blame(deaths []*DeathError) {
 	for _, d := range deaths {
 		if parent := k.guardian(d.Process); parent < 0 || !k.ending(parent) {
 			k.r.fail(d)
@@ -72,12 +82,7 @@ func (k *keeper) ending(i int) bool {
 		return true
 	}
 	f, ok := statFields(int(atomic.LoadUint32(&k.r.arena.procs[i].pid)))
-	if !ok || len(f) < 7 {
-		return true
-	}
-	const exiting = 0x4 // PF_EXITING in field 9 of /proc/PID/stat
-	flags, err := strconv.ParseUint(f[6], 10, 64)
-	return err == nil && flags&exiting != 0
+	return !ok || len(f) < 7 || exiting(f)
 }
 
 // readable tells whether the process of a pidfd has ended.

@@ -92,16 +92,28 @@ func argument(args []string, prefix string) (string, bool) {
 	return "", false
 }
 
-// belongs tells whether a process carries the run id, or has ended and thus
-// carries nothing.
+// belongs tells whether a process carries the run id, or has ended, or is about
+// to, and thus carries nothing.
 func belongs(pid int, runID string) bool {
 	args := arguments(pid)
 	if len(args) == 0 {
 		f, ok := statFields(pid)
-		return ok && f[0] == "Z"
+		return ok && (f[0] == "Z" || exiting(f))
 	}
 	v, ok := argument(args, runArg)
 	return ok && v == runID
+}
+
+// exiting tells from the fields of /proc/PID/stat whether the process is on its
+// way out. Its arguments have gone long before it becomes a zombie where it has
+// to wait for a CPU in between.
+func exiting(f []string) bool {
+	const flag = 0x4 // PF_EXITING in field 9
+	if len(f) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(f[6], 10, 64)
+	return err == nil && flags&flag != 0
 }
 
 // pids lists the processes of /proc.
