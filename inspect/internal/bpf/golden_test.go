@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -188,7 +189,7 @@ func TestGolden(t *testing.T) {
 	compared, _ := compare(t, func() ([]Task, error) { return s.Pass(nil) })
 	// A target may be disturbed during one comparison (a signal, the Go
 	// runtime in it); each must stand still in one of several.
-	for range 200 {
+	for end := time.Now().Add(30 * time.Second); len(missing) > 0 && time.Now().Before(end); {
 		for pid := range missing {
 			n, seen := compare(t, func() ([]Task, error) { return s.One(pid, 0, nil) })
 			compared += n

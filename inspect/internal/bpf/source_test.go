@@ -208,7 +208,7 @@ func TestExactRSS(t *testing.T) {
 	}
 	h := startHelper(t, "pause")
 	h.line()
-	for range 50 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		a, err := s.One(h.pid, 0, nil)
 		if err != nil {
 			t.Fatal(err)
