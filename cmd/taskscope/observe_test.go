@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"taskscope/inspect"
+	"taskscope/load"
+	"taskscope/load/verify"
 )
 
 // TestObservationLastsFromSearchToEnd: an observation that began with a search
@@ -41,5 +43,29 @@ func TestObservationLastsFromSearchToEnd(t *testing.T) {
 		if at > end {
 			t.Errorf("process %d was read after the end", s.Processes[i].ID.PID)
 		}
+	}
+}
+
+// TestDetailsAreLabelledByTheirOwnTime: details are read one after the other,
+// behind the tree; those that were read after the phase do not count as of it.
+func TestDetailsAreLabelledByTheirOwnTime(t *testing.T) {
+	const second = int64(time.Second)
+	m := &load.Manifest{GateMonoNS: second, ParkedMonoNS: 3 * second}
+	at := func(ns int64) *inspect.Snapshot { return &inspect.Snapshot{MonoNS: ns} }
+	seen := []observation{{Tree: at(2 * second), Each: []*inspect.Snapshot{at(2*second + 1), at(3*second - 1), at(3*second + 1)}}}
+	count := func() (n int) {
+		for _, s := range labelled(m, seen) {
+			if s.Reach == verify.ReachOne && s.Phase == load.WhenLive {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(); n != 2 {
+		t.Errorf("%d details are of the live phase, want 2", n)
+	}
+	seen[0].Tag = "parked 1" // asked for by the runner, which knows the phase
+	if list := labelled(m, seen); len(list) != 4 || list[3].Phase != load.WhenParked {
+		t.Errorf("asked for: %d samples", len(list))
 	}
 }

@@ -245,10 +245,9 @@ func labelled(m *load.Manifest, seen []observation) []verify.Sample {
 	var out []verify.Sample
 	for _, o := range seen {
 		phase := phaseOfTag(o.Tag)
-		if phase == "" && o.Tree != nil {
-			if when, ok := verify.PhaseOf(m, o.Tree, int64(liveAfter)); ok && when == load.WhenLive {
-				phase = when
-			}
+		asked := phase != ""
+		if !asked && o.Tree != nil && isLive(m, o.Tree) {
+			phase = load.WhenLive
 		}
 		if phase == "" {
 			continue
@@ -260,10 +259,18 @@ func labelled(m *load.Manifest, seen []observation) []verify.Sample {
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachTree, Snapshot: o.Tree, Trace: o.Trace, History: o.History})
 		}
 		for _, s := range o.Each {
+			if !asked && !isLive(m, s) { // read after the tree, perhaps after the phase
+				continue
+			}
 			out = append(out, verify.Sample{Phase: phase, Reach: verify.ReachOne, Snapshot: s})
 		}
 	}
 	return out
+}
+
+func isLive(m *load.Manifest, s *inspect.Snapshot) bool {
+	when, ok := verify.PhaseOf(m, s, int64(liveAfter))
+	return ok && when == load.WhenLive
 }
 
 func phaseOfTag(tag string) load.When {
