@@ -14,10 +14,6 @@ import (
 // helperEnv makes the test binary play a process to be looked at.
 const helperEnv = "INSPECT_TEST_HELPER"
 
-// crowdEnv tells the helper "crowd" how many threads it shall have, and for how many
-// ns each of them sleeps at a time.
-const crowdEnv = "INSPECT_TEST_CROWD"
-
 func init() {
 	if os.Getenv(helperEnv) != "" {
 		runtime.LockOSThread() // main runs on the main thread
@@ -31,21 +27,11 @@ func TestMain(m *testing.M) {
 	case "nested":
 		runNested(m)
 	case "threads":
-		helperThreads(4, time.Hour)
-		fmt.Println("ready")
-		waitForEOF()
-	case "crowd":
-		var threads int
-		var nap time.Duration
-		if _, err := fmt.Sscan(os.Getenv(crowdEnv), &threads, &nap); err != nil {
-			fmt.Println(err)
-			return
-		}
-		helperThreads(threads-1, nap)
+		helperThreads(4)
 		fmt.Println("ready")
 		waitForEOF()
 	case "leaderless":
-		helperThreads(2, time.Hour)
+		helperThreads(2)
 		page := make([]byte, 20<<20)
 		for i := range page {
 			page[i] = 1
@@ -63,15 +49,15 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// helperThreads starts n threads that sleep in the kernel, for so long at a time.
-func helperThreads(n int, nap time.Duration) {
+// helperThreads starts n threads that sleep in the kernel.
+func helperThreads(n int) {
 	for range n {
 		started := make(chan bool)
 		go func() {
 			runtime.LockOSThread()
 			close(started)
 			for {
-				ts := syscall.NsecToTimespec(int64(nap))
+				ts := syscall.NsecToTimespec(int64(time.Hour))
 				_ = syscall.Nanosleep(&ts, nil)
 			}
 		}()

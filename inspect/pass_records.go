@@ -366,5 +366,6 @@ func (ps *pass) needsNoFile(pid int, e *entry) bool {
 		return false
 	}
 	turn := (pid+ps.round)%onceRounds == 0
-	return !turn || !e.dirty && want&(WantCgroup|WantExe|WantStatRest) == 0
+	stale := e.dirty && want&WantCmdline != 0
+	return !turn || !stale && want&(WantCgroup|WantExe|WantStatRest) == 0
 }

@@ -116,6 +116,35 @@ func TestThreadsRest(t *testing.T) {
 	}
 }
 
+// TestNeedsNoFile: of a process whose records did not change, a file is looked at only
+// for what is wanted and may have changed.
+func TestNeedsNoFile(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		want  Want
+		dirty bool
+		reads int // in onceRounds passes
+	}{
+		{"at rest", WantTree, false, 0},
+		{"ran since its command line was read", WantTree, true, 1},
+		{"ran, but nobody asks for its command line", WantStatus | WantThreads | WantSchedstat, true, 0},
+		{"control groups are changed from outside", WantTree | WantCgroup, false, 1},
+		{"only the file has it", WantTree | WantStatusRest, false, onceRounds},
+	} {
+		ps := &pass{want: tt.want}
+		e := &entry{p: &Process{}, want: ps.wantOf(7), dirty: tt.dirty}
+		reads := 0
+		for ps.round = range onceRounds {
+			if !ps.needsNoFile(7, e) {
+				reads++
+			}
+		}
+		if reads != tt.reads {
+			t.Errorf("%s: files in %d of %d passes, want %d", tt.name, reads, onceRounds, tt.reads)
+		}
+	}
+}
+
 // TestCrowdsRest: while tasks wait for CPUs, a crowd of threads is read in turn, and
 // a few threads every time.
 func TestCrowdsRest(t *testing.T) {

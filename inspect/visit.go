@@ -149,7 +149,8 @@ type visit struct {
 	cgroupOf   string
 
 	tids       []int
-	asked      []int // the threads before totals were asked for
+	tasks      proc.Tasks // open while threads are read
+	asked      []int      // the threads before totals were asked for
 	list       []Thread
 	listSums   []threadSum
 	listed     Why  // OK: list is complete

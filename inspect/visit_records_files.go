@@ -139,7 +139,7 @@ func (v *visit) readThreadsRest() {
 		t := &v.list[i]
 		text, err := v.r.ThreadFile(v.pid, t.ID.TID, proc.FileStatus)
 		why := v.threadText(proc.FileStatus, text, err, &v.listSums[i].status)
-		if why == OK && proc.ParseStatus(text, &v.tstatus) != nil {
+		if why == OK && proc.ParseStatusLines(text, &v.tstatus, threadLines) != nil {
 			why = Malformed
 		}
 		if why != OK {

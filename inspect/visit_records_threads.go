@@ -28,54 +28,57 @@ func (v *visit) takeThreads(g *group) {
 		if k < len(old) && old[k].ID == (ThreadID{TID: int(t.TID), Start: t.StartTicks()}) {
 			was = &old[k]
 		}
+		v.list = append(v.list, Thread{})
+		th := &v.list[len(v.list)-1]
 		if was != nil && v.old != nil && v.before.threadSums[k].task == x.sums[i] {
-			v.list = append(v.list, *was)
+			*th = *was
 		} else {
-			v.list = append(v.list, v.threadOf(t, was))
+			v.setThread(th, t, was)
 		}
 		v.listSums = append(v.listSums, threadSum{task: x.sums[i]})
 	}
 }
 
-// threadOf makes a thread of its record; old is the same thread before, or nil.
-func (v *visit) threadOf(t *bpf.Task, old *Thread) Thread {
-	th := Thread{
-		ID: ThreadID{TID: int(t.TID), Start: t.StartTicks()}, State: State(t.StateLetter()),
-		Voluntary: Know(t.NVCSw), Involuntary: Know(t.NIvCSw), RunNS: Know(t.SumExec),
-		ReadyNS:     Known[uint64]{V: t.RunDelay, Why: lacking(t.Have & bpf.HaveSchedInfo)},
-		Slices:      Known[uint64]{V: t.PCount, Why: lacking(t.Have & bpf.HaveSchedInfo)},
-		MinorFaults: Know(t.MinFlt), MajorFaults: Know(t.MajFlt),
-		CPULast: Know(int(t.CPU)), Nice: Know(t.Nice()), Priority: Know(t.Priority()),
-		RTPriority: Know(int(t.RTPrio)), Policy: Know(int(t.Policy)), UID: Know(t.UID),
-		IOWorker: t.Flags&bpf.FlagIOWorker != 0,
-	}
+// setThread makes a thread, so far zero, of its record; old is the same thread
+// before, or nil.
+func (v *visit) setThread(th *Thread, t *bpf.Task, old *Thread) {
+	th.ID, th.State = ThreadID{TID: int(t.TID), Start: t.StartTicks()}, State(t.StateLetter())
+	th.Voluntary, th.Involuntary, th.RunNS = Know(t.NVCSw), Know(t.NIvCSw), Know(t.SumExec)
+	th.ReadyNS = Known[uint64]{V: t.RunDelay, Why: lacking(t.Have & bpf.HaveSchedInfo)}
+	th.Slices = Known[uint64]{V: t.PCount, Why: lacking(t.Have & bpf.HaveSchedInfo)}
+	th.MinorFaults, th.MajorFaults = Know(t.MinFlt), Know(t.MajFlt)
+	th.CPULast, th.Nice, th.Priority = Know(int(t.CPU)), Know(t.Nice()), Know(t.Priority())
+	th.RTPriority, th.Policy, th.UID = Know(int(t.RTPrio)), Know(int(t.Policy)), Know(t.UID)
+	th.IOWorker = t.Flags&bpf.FlagIOWorker != 0
 	if wait, ok := t.ReadySince(); ok {
 		th.WaitingNS = Know(uint64(wait))
 	} else {
 		th.WaitingNS = Unknown[uint64](NotSupported)
 	}
 	th.SP, th.PC = v.userRegisters(t)
-	var was Thread
+	var was struct { // of the thread before
+		comm         string
+		user, system Known[uint64]
+		run          uint64
+	}
 	if old != nil {
-		was = *old
+		was.comm, was.user, was.system, was.run = old.Comm, old.UserNS, old.SystemNS, old.RunNS.V
 	}
 	switch {
 	case t.KernelThread():
-		th.Comm = sameString(was.Comm, v.stat.Comm) // whole
+		th.Comm = sameString(was.comm, v.stat.Comm) // whole
 	default:
-		th.Comm = sameString(was.Comm, rawName(t))
+		th.Comm = sameString(was.comm, rawName(t))
 	}
-	user, system := t.CPUTimesAfter(was.UserNS.V, was.SystemNS.V)
+	user, system := t.CPUTimesAfter(was.user.V, was.system.V)
 	if t.NrThreads == 1 && t.SigSumExec == 0 {
 		// It is the process: the kernel remembers the two splits apart.
 		user, system = v.stat.UTime*uint64(clockTick), v.stat.STime*uint64(clockTick)
 	}
-	th.UserNS = risingTicks(was.UserNS, user)
-	th.SystemNS = risingTicks(was.SystemNS, system)
-	if t.SumExec < was.RunNS.V { // another thread took the leader's place
-		th.UserNS, th.SystemNS = risingTicks(Known[uint64]{}, user), risingTicks(Known[uint64]{}, system)
+	if t.SumExec < was.run { // another thread took the leader's place
+		was.user, was.system = Known[uint64]{}, Known[uint64]{}
 	}
-	return th
+	th.UserNS, th.SystemNS = risingTicks(was.user, user), risingTicks(was.system, system)
 }
 
 // risingTicks cuts ns to whole ticks, and does not fall below what was said

@@ -22,14 +22,14 @@ func (v *visit) readThreads() {
 		return
 	}
 	var err error
-	v.tids, err = v.r.TIDs(v.tids[:0], v.pid)
-	if err != nil {
+	if v.tids, v.tasks, err = v.r.OpenTasks(v.tids[:0], v.pid); err != nil {
 		v.listed = v.ps.own.whyNot(proc.FileTask, err)
 		if v.listed == ReadFailed {
 			v.errors++
 		}
 		return
 	}
+	defer v.tasks.Close()
 	v.listed = OK
 	v.ending = v.ending || !subset(v.asked, v.tids)
 	v.list = slices.Grow(v.list, len(v.tids))
@@ -85,12 +85,12 @@ func (v *visit) hadThreads() bool {
 func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
 	if still && v.sameThread(tid, sum) {
 		v.kept = true
-		v.appendThread(*old, sum)
+		v.appendThread(old, sum)
 		return
 	}
 	var now threadSum
 	var t Thread
-	sched, err := v.r.ThreadFile(v.pid, tid, proc.FileSchedstat)
+	sched, err := v.tasks.File(tid, proc.FileSchedstat)
 	schedWhy := v.threadText(proc.FileSchedstat, sched, err, &now.sched)
 	if schedWhy == Gone {
 		v.ending = true
@@ -100,7 +100,7 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
 	if schedWhy == OK && proc.ParseSchedstat(sched, &s) != nil {
 		schedWhy = Malformed
 	}
-	stat, err := v.r.ThreadFile(v.pid, tid, proc.FileStat)
+	stat, err := v.tasks.File(tid, proc.FileStat)
 	statWhy := v.threadText(proc.FileStat, stat, err, &now.stat)
 	if statWhy == Gone {
 		v.ending = true
@@ -108,7 +108,7 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
 	}
 	if old != nil && now.stat == sum.stat && now.sched == sum.sched && sum.status != 0 && schedWhy == OK && !v.before.ending {
 		now.status = sum.status
-		v.appendThread(*old, now)
+		v.appendThread(old, now)
 		return
 	}
 	if statWhy == OK && proc.ParseStat(stat, &v.tstat) != nil {
@@ -126,18 +126,18 @@ func (v *visit) readThread(tid int, old *Thread, sum threadSum, still bool) {
 	v.setThreadStat(&t, tid, statWhy)
 	v.ending = v.ending || statWhy != OK || v.tstat.Flags&proc.FlagExiting != 0 && (old == nil || !old.State.exited())
 	setThreadSched(&t, &s, schedWhy)
-	text, err := v.r.ThreadFile(v.pid, tid, proc.FileStatus)
+	text, err := v.tasks.File(tid, proc.FileStatus)
 	statusWhy := v.threadText(proc.FileStatus, text, err, &now.status)
 	if statusWhy == Gone {
 		v.ending = true
 		return
 	}
-	if statusWhy == OK && proc.ParseStatus(text, &v.tstatus) != nil {
+	if statusWhy == OK && proc.ParseStatusLines(text, &v.tstatus, threadLines) != nil {
 		statusWhy = Malformed
 	}
 	v.setThreadStatus(&t, statusWhy, statWhy)
 	v.threadsNew = true
-	v.appendThread(t, now)
+	v.appendThread(&t, now)
 }
 
 // sameThread reports whether a thread that cannot have run, and so has counted
@@ -146,15 +146,15 @@ func (v *visit) sameThread(tid int, sum threadSum) bool {
 	if sum.status == 0 || v.before.ending {
 		return false
 	}
-	stat, err := v.r.ThreadFile(v.pid, tid, proc.FileStat)
+	stat, err := v.tasks.File(tid, proc.FileStat)
 	return err == nil && v.ps.hash(stat) == sum.stat
 }
 
-func (v *visit) appendThread(t Thread, sum threadSum) {
+func (v *visit) appendThread(t *Thread, sum threadSum) {
 	if t.State != 'Z' && t.State != 'X' && v.alive == 0 {
 		v.alive = t.ID.TID
 	}
-	v.list = append(v.list, t)
+	v.list = append(v.list, *t)
 	v.listSums = append(v.listSums, sum)
 }
 
@@ -198,6 +198,11 @@ func (v *visit) setThreadStat(t *Thread, tid int, why Why) {
 	t.RTPriority, t.Policy = Know(int(st.RTPriority)), Know(int(st.Policy))
 	t.IOWorker = st.Flags&proc.FlagIOWorker != 0
 }
+
+// threadLines are the lines of status that say something of a thread, and what
+// stat would have said had it been read.
+var threadLines = proc.LinesOf(proc.StatusState, proc.StatusUid, proc.StatusNSpid, proc.StatusCpusAllowedList,
+	proc.StatusVoluntary, proc.StatusNonvoluntary)
 
 func setThreadSched(t *Thread, s *proc.Schedstat, why Why) {
 	if why != OK {

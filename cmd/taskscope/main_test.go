@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"known-child":    knownChild,
 		"victim-child":   victimChild,
 		"changing-child": changingChild,
+		"herd-child":     herdChild,
 	})
 }
 

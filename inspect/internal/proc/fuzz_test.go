@@ -44,6 +44,7 @@ func FuzzParseStatus(f *testing.F) {
 		if ParseStatus(raw, &s) == nil && (!s.Has(StatusName) || !s.Has(StatusPid)) {
 			t.Errorf("%q: no name", raw)
 		}
+		samePart(t, raw, StatusLines(n))
 		kb := n >> 10
 		text := fmt.Sprintf("Name:\t%s\nNew:\tline\nPid:\t5\nUid:\t%d\t1\t2\t3\nGroups:\t%d %d \nVmRSS:\t%8d kB\n"+
 			"SigCgt:\t%016x\nvoluntary_ctxt_switches:\t%d\n", escapeStatus(name), uid, uid, uid, kb, n, n)
@@ -55,6 +56,37 @@ func FuzzParseStatus(f *testing.F) {
 			t.Errorf("%q: %+v", text, s)
 		}
 	})
+}
+
+// samePart: what is parsed of a part of the lines is what is parsed of all.
+func samePart(t *testing.T, raw []byte, want StatusLines) {
+	t.Helper()
+	var all, part Status
+	errAll, err := ParseStatus(raw, &all), ParseStatusLines(raw, &part, want)
+	if errAll == nil && err != nil {
+		t.Fatalf("%q: lines %b: %v", raw, want, err)
+	}
+	if errAll != nil {
+		return
+	}
+	if want |= LinesOf(StatusName, StatusPid); part.have != all.have&uint64(want) {
+		t.Errorf("%q: lines %b: has %b of %b", raw, want, part.have, all.have)
+	}
+	for f, get := range map[StatusField]func(*Status) any{
+		StatusUid:             func(s *Status) any { return s.UID },
+		StatusNSpid:           func(s *Status) any { return fmt.Sprint(s.NSpid) },
+		StatusVmRSS:           func(s *Status) any { return s.VmRSS },
+		StatusCpusAllowedList: func(s *Status) any { return string(s.CpusAllowedList) },
+		StatusVoluntary:       func(s *Status) any { return s.Voluntary },
+	} {
+		from := &all
+		if want>>f&1 == 0 {
+			from = &Status{}
+		}
+		if get(&part) != get(from) {
+			t.Errorf("%q: lines %b: %s is %v, want %v", raw, want, statusLines[f].name, get(&part), get(from))
+		}
+	}
 }
 
 func FuzzParseCounters(f *testing.F) {

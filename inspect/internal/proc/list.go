@@ -38,25 +38,64 @@ func (r *Reader) FDs(dst []int, pid int) ([]int, error) {
 
 // list appends the numeric entries of a directory of a process.
 func (r *Reader) list(dst []int, l location, dir File) ([]int, error) {
+	dst, fd, err := r.openList(dst, l, dir)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return dst, err
+}
+
+// openList lists a directory of a process and leaves it open, unless there is an
+// error.
+func (r *Reader) openList(dst []int, l location, dir File) ([]int, int, error) {
 	if err := r.enter(l.key, dir); err != nil {
-		return dst, err
+		return dst, -1, err
 	}
 	r.setPath(l, dir, "")
 	fd, errno := r.openat(l.dirfd, unix.O_RDONLY|unix.O_DIRECTORY)
 	old := len(dst)
 	if errno == 0 {
-		dst, errno = r.numbers(fd, dst)
-		unix.Close(fd)
+		if dst, errno = r.numbers(fd, dst); errno != 0 || dir == FileTask && len(dst) == old {
+			unix.Close(fd)
+		}
 	}
 	r.leave()
-	if errno != 0 {
-		return dst[:old], r.failure(l, dir, errno)
+	switch {
+	case errno != 0:
+		return dst[:old], -1, r.failure(l, dir, errno)
+	case dir == FileTask && len(dst) == old:
+		return dst, -1, ErrGone
 	}
-	if dir == FileTask && len(dst) == old {
-		return dst, ErrGone
-	}
-	return dst, nil
+	return dst, fd, nil
 }
+
+// Tasks is the open directory of the threads of a process. From there it is not
+// far to their files, and all of them belong to the same process. It belongs to
+// the goroutine of its Reader and shares the Reader's buffers.
+type Tasks struct {
+	r *Reader
+	l location
+}
+
+// OpenTasks is TIDs with the directory left open. The caller closes it, unless
+// there is an error.
+func (r *Reader) OpenTasks(dst []int, pid int) ([]int, Tasks, error) {
+	dst, fd, err := r.openList(dst, r.at(pid, 0), FileTask)
+	return dst, Tasks{r: r, l: location{dirfd: fd, key: pid, tasks: true}}, err
+}
+
+// File returns the content of one file of a thread.
+func (t Tasks) File(tid int, f File) ([]byte, error) {
+	if t.r.held != nil && files[f].holdable {
+		return t.r.heldFile(t.l.key, tid, f)
+	}
+	l := t.l
+	l.tid = tid
+	return t.r.read(l, f, "")
+}
+
+// Close releases the directory.
+func (t Tasks) Close() { unix.Close(t.l.dirfd) }
 
 // Offsets inside struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type,
 // then the NUL-terminated name.

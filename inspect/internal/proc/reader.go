@@ -61,12 +61,14 @@ func (r *Reader) TakeFiles() int {
 }
 
 // location is the directory of a task: below the root of the mount
-// (dirfd = root, pid > 0), or the directory descriptor of a process.
+// (dirfd = root, pid > 0), or the directory descriptor of a process or of its
+// threads.
 type location struct {
 	dirfd int
-	pid   int // 0: dirfd is the process's own directory
-	tid   int // 0: the process's own files
-	key   int // the PID, in either case
+	pid   int  // 0: dirfd is the process's own directory
+	tid   int  // 0: the process's own files
+	key   int  // the PID, in either case
+	tasks bool // dirfd is the directory task of the process
 }
 
 func (r *Reader) at(pid, tid int) location {
@@ -119,7 +121,9 @@ func (r *Reader) setPath(l location, f File, name string) {
 		if l.pid > 0 {
 			b = append(b, '/')
 		}
-		b = append(b, "task/"...)
+		if !l.tasks {
+			b = append(b, "task/"...)
+		}
 		b = strconv.AppendInt(b, int64(l.tid), 10)
 	}
 	if f != FileNone {

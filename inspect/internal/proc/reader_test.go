@@ -185,6 +185,48 @@ func TestDir(t *testing.T) {
 	}
 }
 
+func TestTasks(t *testing.T) {
+	f := newTree(t)
+	f.process(7)
+	f.write("7/task/9/comm", "thread\n")
+	r := f.open().NewReader()
+	tids, tasks, err := r.OpenTasks(nil, 7)
+	if err != nil || len(tids) != 1 || tids[0] != 9 {
+		t.Fatal(tids, err)
+	}
+	defer tasks.Close()
+	for _, held := range []*Held{nil, NewHeld(4)} {
+		r.Hold(held)
+		if b, err := tasks.File(9, FileComm); err != nil || string(b) != "thread\n" {
+			t.Errorf("%q, %v", b, err)
+		}
+		if _, err := tasks.File(9, FileIO); err != ErrAbsent {
+			t.Error(err)
+		}
+		if _, err := tasks.File(10, FileComm); err != ErrGone {
+			t.Error(err)
+		}
+		r.Hold(nil)
+		if held != nil {
+			held.Close()
+		}
+	}
+	if err := os.RemoveAll(f.path("7")); err != nil {
+		t.Fatal(err)
+	}
+	f.process(7) // the number is in use again
+	f.write("7/task/9/comm", "another\n")
+	if b, err := tasks.File(9, FileComm); err != ErrGone {
+		t.Errorf("a thread of another process was read: %q, %v", b, err)
+	}
+	for _, pid := range []int{7, 8} {
+		_ = os.RemoveAll(f.path("7/task/9"))
+		if _, _, err := r.OpenTasks(nil, pid); err != ErrGone {
+			t.Errorf("process %d: %v", pid, err)
+		}
+	}
+}
+
 func TestHeld(t *testing.T) {
 	f := newTree(t)
 	for pid := 1; pid <= 6; pid++ {

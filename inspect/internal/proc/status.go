@@ -112,30 +112,52 @@ func (s *Status) Supply(lines ...StatusField) {
 	}
 }
 
+// StatusLines is a set of lines of status.
+type StatusLines uint64
+
+// AllStatusLines are all that are parsed.
+const AllStatusLines StatusLines = 1<<statusFieldCount - 1
+
+// LinesOf is the set of these lines.
+func LinesOf(lines ...StatusField) StatusLines {
+	var set StatusLines
+	for _, f := range lines {
+		set |= 1 << f
+	}
+	return set
+}
+
 // ParseStatus parses status. Unknown lines are skipped, since every kernel
 // adds some; missing ones are reported by Has.
-func ParseStatus(b []byte, s *Status) error {
+func ParseStatus(b []byte, s *Status) error { return ParseStatusLines(b, s, AllStatusLines) }
+
+// ParseStatusLines parses name and PID, and of all other lines only those that
+// are wanted; the rest are as if they were missing, and may be malformed.
+func ParseStatusLines(b []byte, s *Status, want StatusLines) error {
 	*s = Status{
 		Name: s.Name[:0], Groups: s.Groups[:0], NStgid: s.NStgid[:0], NSpid: s.NSpid[:0],
 		CpusAllowedList: s.CpusAllowedList[:0],
 	}
+	want |= 1<<StatusName | 1<<StatusPid
 	next := StatusName
 	for len(b) > 0 {
 		var line []byte
 		line, b = nextLine(b)
-		colon := bytes.IndexByte(line, ':')
-		if colon < 0 {
+		f, key := statusField(line, next)
+		switch {
+		case key < 0:
 			return malformed(FileStatus, "line without a colon")
-		}
-		f, ok := statusField(line[:colon], next)
-		if !ok {
+		case f == statusFieldCount:
 			continue
 		}
-		if !statusLines[f].set(s, line[colon+1:]) {
-			return malformed(FileStatus, string(line[:colon]))
+		next = f + 1
+		if want>>f&1 == 0 {
+			continue
+		}
+		if !statusLines[f].set(s, line[key+1:]) {
+			return malformed(FileStatus, string(line[:key]))
 		}
 		s.have |= 1 << f
-		next = f + 1
 	}
 	if !s.Has(StatusName) || !s.Has(StatusPid) {
 		return malformed(FileStatus, "no Name or no Pid")
@@ -143,14 +165,24 @@ func ParseStatus(b []byte, s *Status) error {
 	return nil
 }
 
-// statusField finds the field of a line: mostly the one that comes next in the
-// kernel's order.
-func statusField(key []byte, next StatusField) (StatusField, bool) {
-	if next < statusFieldCount && string(key) == statusLines[next].name {
-		return next, true
+// statusField finds the field of a line, mostly the one that comes next in the
+// kernel's order, and the length of its key; statusFieldCount for a line that is
+// not known, a negative length for one without a colon.
+func statusField(line []byte, next StatusField) (f StatusField, key int) {
+	if next < statusFieldCount {
+		name := statusLines[next].name
+		if n := len(name); n < len(line) && line[n] == ':' && string(line[:n]) == name {
+			return next, n
+		}
 	}
-	f, ok := statusByName[string(key)]
-	return f, ok
+	key = bytes.IndexByte(line, ':')
+	if key < 0 {
+		return statusFieldCount, key
+	}
+	if f, ok := statusByName[string(line[:key])]; ok {
+		return f, key
+	}
+	return statusFieldCount, key
 }
 
 // statusLine is a line that is parsed: its name and how to take over its value,
