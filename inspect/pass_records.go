@@ -13,7 +13,7 @@ import (
 // listRounds: an iterator may not show every task, so /proc is listed when the
 // number of tasks twice differs in the same way from the one that is expected,
 // and every so many passes in any case.
-const listRounds = 8
+const listRounds = 16
 
 // readRecords fills r.src.recs with the tasks of the pass.
 func (r *Reader) readRecords(q Request, ps *pass) error {
