@@ -203,7 +203,7 @@ func (k *keeper) timeout() int {
 // adopt opens a pidfd for every process that has been started since. Until
 // its parent or the keeper reaps it, the number cannot mean another process;
 // if that has happened, the arguments tell: then it has ended before anybody
-// could watch it.
+// could watch it. One that is just executing its program is looked at again.
 func (k *keeper) adopt() {
 	var missed []*DeathError
 	for i := range k.tasks {
@@ -213,14 +213,18 @@ func (k *keeper) adopt() {
 		}
 		pid := int(atomic.LoadUint32(&k.r.arena.procs[i].pid))
 		fd, err := unix.PidfdOpen(pid, 0)
-		if errors.Is(err, unix.ESRCH) || err == nil && !belongs(pid, k.r.id) {
+		whose := ownerOther
+		if err == nil {
+			whose = ownerOf(pid, k.r.id)
+		}
+		if errors.Is(err, unix.ESRCH) || err == nil && whose == ownerOther {
 			t.dead = true
 			missed = k.unplanned(missed, i, pid, 0, false)
 		}
 		if err != nil {
 			continue
 		}
-		if t.dead {
+		if whose != ownerRun {
 			unix.Close(fd)
 			continue
 		}

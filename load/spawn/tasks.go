@@ -92,17 +92,38 @@ func argument(args []string, prefix string) (string, bool) {
 	return "", false
 }
 
-// belongs tells whether a process carries the run id, or has ended, or is about
+// owner tells whose a process is, as far as its arguments say.
+type owner int
+
+const (
+	ownerOther owner = iota
+	ownerRun
+	// ownerUnclear: it lives without arguments. It is just executing a program,
+	// which has the old ones no more and the new ones not yet; or it is a kernel
+	// thread.
+	ownerUnclear
+)
+
+// ownerOf tells whether a process carries the run id, or has ended, or is about
 // to, and thus carries nothing.
-func belongs(pid int, runID string) bool {
+func ownerOf(pid int, runID string) owner {
 	args := arguments(pid)
 	if len(args) == 0 {
-		f, ok := statFields(pid)
-		return ok && (f[0] == "Z" || exiting(f))
+		switch f, ok := statFields(pid); {
+		case !ok:
+			return ownerOther
+		case f[0] == "Z" || exiting(f):
+			return ownerRun
+		}
+		return ownerUnclear
 	}
-	v, ok := argument(args, runArg)
-	return ok && v == runID
+	if v, ok := argument(args, runArg); ok && v == runID {
+		return ownerRun
+	}
+	return ownerOther
 }
+
+func belongs(pid int, runID string) bool { return ownerOf(pid, runID) == ownerRun }
 
 // exiting tells from the fields of /proc/PID/stat whether the process is on its
 // way out. Its arguments have gone long before it becomes a zombie where it has
