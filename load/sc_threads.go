@@ -127,6 +127,11 @@ func (p *Plan) waits() {
 		}
 		return Formula{}
 	})
+	p.standStill()
+}
+
+// standStill promises what is true of tasks while they are blocked until the end.
+func (p *Plan) standStill() {
 	p.promise(Promise{
 		Process: -1, Thread: -1, Field: "state_all", Scope: "subtree", Kind: Equality, When: WhenLive,
 		ExpectText: "S", Because: "every task is blocked until the end",

@@ -207,3 +207,32 @@ func TestGoRuntime(t *testing.T) {
 		}
 	}
 }
+
+// TestStarvedUntilTheEnd: a thread with the policy idle that is given no CPU before
+// the end has nothing to wait for. It was judged fail for the wait it did not make.
+func TestStarvedUntilTheEnd(t *testing.T) {
+	for name, want := range map[string]Verdict{"policy": Pass, "idle": Fail} {
+		for _, tells := range []bool{true, false} {
+			w := pretend(t, name, otherBusy)
+			w.starve(tells)
+			if !tells {
+				want = Fail // it waited less often than it says
+			}
+			expectVerdict(t, w.judge(), want)
+		}
+	}
+}
+
+// starve takes one voluntary switch from the worker, and tells of it or not.
+func (w *world) starve(tells bool) {
+	for _, s := range w.of(load.WhenParked) {
+		p, th := w.worker(s)
+		th.Voluntary.V--
+		p.Switches.Voluntary.V--
+	}
+	r := w.report()
+	r.Voluntary--
+	if tells {
+		r.Waits--
+	}
+}
