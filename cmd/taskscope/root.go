@@ -175,11 +175,11 @@ const startUp = 2 * time.Second
 // returns what ends that. Until the first frame is there, nobody waits for memory
 // to be collected; then what the first passes needed is given back at once. Later
 // the interface keeps what it knows of every process and allocates little beside
-// it: three quarters of that to spare let it collect every few seconds.
+// it: three fifths of that to spare let it collect every few seconds.
 func thriftAfterStart() (end func()) {
 	before := debug.SetGCPercent(200)
 	timer := time.AfterFunc(startUp, func() {
-		debug.SetGCPercent(75)
+		debug.SetGCPercent(60)
 		debug.FreeOSMemory()
 	})
 	return func() {
