@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,6 +34,7 @@ func loadHerd(b *testing.B, processes, threads int, busy bool) {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(exe)
+	cmd.Stderr = os.Stderr
 	cmd.Args = []string{"herd-child", strconv.Itoa(processes), strconv.Itoa(threads), strconv.FormatBool(busy)}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -51,8 +53,11 @@ func loadHerd(b *testing.B, processes, threads int, busy bool) {
 			b.Error("the herd:", err)
 		}
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		b.Skipf("no herd: %s%v", line, err)
+	switch line, err := bufio.NewReader(out).ReadString('\n'); {
+	case err != nil:
+		b.Fatal("the herd:", err) // it has said why
+	case line != "ready\n":
+		b.Skip("no herd: ", line)
 	}
 }
 
@@ -64,10 +69,11 @@ func herdChild() {
 	threads, err := strconv.Atoi(os.Args[2])
 	must(err)
 	run, err := startHerd(processes, threads, os.Args[3] == "true")
-	if err != nil {
+	if errors.Is(err, spawn.ErrBudget) { // this machine is too small
 		fmt.Println(err)
 		return
 	}
+	must(err)
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadByte()
 	if left, err := run.Stop(context.Background()); err != nil || left != (spawn.LeftBehind{}) {
@@ -210,11 +216,18 @@ func benchmarkSources(b *testing.B, tasks int, busy bool) {
 	b.ReportMetric(median(3)/median(1), "proc/proc-floor")
 }
 
+// sourceReader skips with the probe's reason where there is no BPF at all; where
+// there is, the source must work.
 func sourceReader(b *testing.B, source string) *inspect.Reader {
 	b.Helper()
 	r, err := inspect.NewReader(inspect.Options{Source: source})
 	if err != nil {
-		b.Skip(err)
+		for _, c := range inspect.Probe(b.Context(), "/proc").Capabilities {
+			if source == inspect.SourceBPF && c.ID == "bpf" && c.State != inspect.Available {
+				b.Skip(c.Reason)
+			}
+		}
+		b.Fatal(err)
 	}
 	b.Cleanup(func() { r.Close() })
 	return r
