@@ -79,11 +79,23 @@ func TestLiveMemory(t *testing.T) {
 	var sm Smaps
 	var maps Maps
 	var sum, total Sizes
-	for _, err := range []error{
-		r.Statm(c.pid, &m), r.Status(c.pid, &st), r.Smaps(c.pid, &sm), r.Maps(c.pid, &maps), r.SmapsRollup(c.pid, &sum),
-	} {
-		if err != nil {
-			t.Fatal(err)
+	// Whether a page of the program is shared or private, and whether it is
+	// dirty, changes though the process is stopped: another process with the same
+	// program ends, the page is written to disk. So the files are compared when
+	// nothing changed around them.
+	for end, before := time.Now().Add(patience), (Sizes{}); ; before = sum {
+		for _, err := range []error{
+			r.Statm(c.pid, &m), r.Status(c.pid, &st), r.Maps(c.pid, &maps), r.Smaps(c.pid, &sm), r.SmapsRollup(c.pid, &sum),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sum == before {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("never two equal sums: %+v, then %+v", before, sum)
 		}
 	}
 	var size uint64
@@ -99,6 +111,9 @@ func TestLiveMemory(t *testing.T) {
 		}
 		if e.Name != "[vsyscall]" {
 			size += e.Size
+		}
+		if all := e.SharedClean + e.SharedDirty + e.PrivateClean + e.PrivateDirty; all != e.RSS {
+			t.Errorf("%x: shared and private %d, RSS %d", e.Start, all, e.RSS)
 		}
 		total.RSS += e.RSS
 		total.PrivateDirty += e.PrivateDirty
