@@ -246,7 +246,7 @@ func TestCompareInterrupted(t *testing.T) {
 			switch {
 			case strings.TrimSpace(textOf(pid, "comm")) == "idle":
 				load = pid
-			case strings.Contains(textOf(pid, "cmdline"), "\x00observe\x00"):
+			case strings.Contains(textOf(pid, "cmdline"), "\x00observe\x00") && textOf(pid, "comm") == "taskscope\n":
 				observer = pid
 			}
 		}
