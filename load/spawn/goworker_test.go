@@ -1,7 +1,6 @@
 package spawn
 
 import (
-	"math"
 	"strconv"
 	"testing"
 
@@ -87,8 +86,8 @@ func TestGoTierOperations(t *testing.T) {
 	if got["Rss"] != mapped>>10 || got["Size"] != mapped>>10 {
 		t.Errorf("area: %v", got)
 	}
-	if cpu := float64(reports["duty"].CPUNS); math.Abs(cpu/20e6-1) > 0.1 {
-		t.Errorf("duty: %.0f ns of CPU, want 20 ms", cpu)
+	if cpu := reports["duty"].CPUNS; cpu < 20e6 || cpu > 30e6 { // an interrupt may be booked to its last burst
+		t.Errorf("duty: %d ns of CPU, want 20 ms", cpu)
 	}
 	if cpu := reports["cpu"].CPUNS; cpu < 20e6 {
 		t.Errorf("cpu: %d ns, want at least 20 ms", cpu)

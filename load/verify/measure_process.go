@@ -15,7 +15,7 @@ func FiguresOfProcess(c *inspect.Changes, sizes *inspect.Snapshot, id inspect.ID
 	if before == nil || now == nil || last == nil {
 		return nil
 	}
-	d := &c.Deltas[i]
+	d := c.Deltas[i]
 	grown := func(get func(*inspect.Process) inspect.Known[uint64]) reading { return growthOf(get(before), get(now)) }
 	rate := func(k inspect.Known[float64]) reading {
 		if v, ok := k.Get(); ok {
