@@ -7,8 +7,9 @@ import "time"
 type Changes struct {
 	Prev, Cur *Snapshot // Prev is nil for the first sample
 	Interval  time.Duration
-	// Deltas[i] belongs to Cur.Processes[i].
-	Deltas []Delta
+	// Deltas[i] belongs to Cur.Processes[i]. Those of processes that rest may be the
+	// same in several Changes.
+	Deltas []*Delta
 	// Exited are processes of Prev that are gone (or whose PID is another
 	// process now).
 	Exited []*Process
@@ -21,7 +22,7 @@ func (c *Changes) Of(id ID) *Delta {
 		return nil
 	}
 	if i := c.Cur.Index(id.PID); i >= 0 && c.Cur.Processes[i].ID == id {
-		return &c.Deltas[i]
+		return c.Deltas[i]
 	}
 	return nil
 }
@@ -31,7 +32,7 @@ func (c *Changes) Of(id ID) *Delta {
 // percentages are of one CPU, so four busy threads give 400.
 type Delta struct {
 	ID       ID
-	Interval time.Duration // between the two reads of this process
+	Interval time.Duration // between the two reads of this process; see still
 	Born     bool          // started after the previous sample: its counters are its delta
 	Execed   bool          // executed another program meanwhile
 	Reset    bool          // a counter went back: deltas of the counters concerned are unknown
@@ -51,6 +52,11 @@ type Delta struct {
 	// Threads[i] belongs to Process.Threads[i]; nil when they were not read.
 	Threads                    []ThreadDelta
 	BornThreads, ExitedThreads []ThreadID
+
+	// still: nothing has changed, as everything rests. Nothing but Interval depends
+	// on when that was, so the delta holds for the samples after as well, for as
+	// long as the process rests.
+	still bool
 }
 
 // ThreadDelta is the change of one thread.

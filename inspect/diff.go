@@ -11,18 +11,25 @@ import "time"
 //	new, but older     unknown: SeenLate
 //	only in prev       listed as exited
 //	counter went back  unknown: WasReset (execve from a thread that is not the leader)
-func Diff(prev, cur *Snapshot) *Changes {
+func Diff(prev, cur *Snapshot) *Changes { return diffAfter(nil, prev, cur) }
+
+// diffAfter is Diff, and takes the deltas of processes that still rest from the
+// changes before, if those were the changes up to prev.
+func diffAfter(last *Changes, prev, cur *Snapshot) *Changes {
 	c := &Changes{Prev: prev, Cur: cur}
 	if cur == nil {
 		return c
 	}
-	c.Deltas = make([]Delta, len(cur.Processes))
-	d := differ{prev: prev, cur: cur, slab: make([]ThreadDelta, threadTotal(cur))}
+	c.Deltas = make([]*Delta, len(cur.Processes))
+	d := differ{prev: prev, cur: cur}
 	if prev == nil {
 		for i, p := range cur.Processes {
-			d.first(&c.Deltas[i], p, NeedsTwoSamples)
+			c.Deltas[i] = d.first(p, NeedsTwoSamples)
 		}
 		return c
+	}
+	if last != nil && last.Cur == prev {
+		d.last = last.Deltas
 	}
 	c.Interval = time.Duration(cur.MonoNS - prev.MonoNS)
 	c.Host = diffHost(&prev.Host, &cur.Host, c.Interval)
@@ -33,35 +40,44 @@ func Diff(prev, cur *Snapshot) *Changes {
 			j++
 		}
 		if j < len(prev.Processes) && prev.Processes[j].ID == p.ID {
-			d.both(&c.Deltas[i], j, i)
+			c.Deltas[i] = d.both(j, i)
 			j++
 			continue
 		}
-		d.onlyNow(&c.Deltas[i], i)
+		c.Deltas[i] = d.onlyNow(i)
 	}
 	c.Exited = append(c.Exited, prev.Processes[j:]...)
 	return c
 }
 
-func threadTotal(s *Snapshot) int {
-	n := 0
-	for _, p := range s.Processes {
-		n += len(p.Threads)
-	}
-	return n
-}
-
-// differ is the scratch of one Diff. The thread deltas of all processes are
-// cut from one slab.
+// differ is the scratch of one Diff. Deltas are cut from slabs, except those that
+// may outlive the others: one of them would keep its whole slab.
 type differ struct {
 	prev, cur *Snapshot
+	last      []*Delta // of the processes of prev; nil when there is nothing to take
+	deltas    []Delta
 	slab      []ThreadDelta
+}
+
+// slabSize is how many deltas are allocated at once.
+const slabSize = 64
+
+func (d *differ) delta() *Delta {
+	if len(d.deltas) == 0 {
+		d.deltas = make([]Delta, slabSize)
+	}
+	out := &d.deltas[0]
+	d.deltas = d.deltas[1:]
+	return out
 }
 
 func (d *differ) threads(p *Process) []ThreadDelta {
 	n := len(p.Threads)
 	if n == 0 {
 		return nil
+	}
+	if len(d.slab) < n {
+		d.slab = make([]ThreadDelta, max(n, slabSize))
 	}
 	out := d.slab[:n:n]
 	d.slab = d.slab[n:]
@@ -105,13 +121,15 @@ func (d *differ) sincePrev(i int) time.Duration {
 	return max(1, time.Duration(d.cur.readAt(i)-d.prev.MonoNS))
 }
 
-// first fills the delta of a process that has no past, for the given reason.
-func (d *differ) first(out *Delta, p *Process, why Why) {
+// first makes the delta of a process that has no past, for the given reason.
+func (d *differ) first(p *Process, why Why) *Delta {
+	out := d.delta()
 	*out = unknownDelta(p.ID, why)
 	out.Threads = d.threads(p)
 	for k := range out.Threads {
 		out.Threads[k] = unknownThreadDelta(p.Threads[k].ID, why)
 	}
+	return out
 }
 
 func unknownDelta(id ID, why Why) Delta {
@@ -133,12 +151,12 @@ func unknownThreadDelta(id ThreadID, why Why) ThreadDelta {
 	}
 }
 
-func (d *differ) onlyNow(out *Delta, i int) {
+func (d *differ) onlyNow(i int) *Delta {
 	p := d.cur.Processes[i]
 	if !bornSince(d.prev, p.ID.Start) {
-		d.first(out, p, SeenLate)
-		return
+		return d.first(p, SeenLate)
 	}
+	out := d.delta()
 	*out = Delta{ID: p.ID, Born: true, Interval: d.sincePrev(i)}
 	zero := zeroOf(p)
 	d.counters(out, &zero, p)
@@ -150,6 +168,7 @@ func (d *differ) onlyNow(out *Delta, i int) {
 		out.BornThreads = append(out.BornThreads, t.ID)
 	}
 	sumThreads(out, p)
+	return out
 }
 
 // zeroOf is the past of a process that was just born: everything that is known
@@ -164,22 +183,22 @@ func zeroOf(p *Process) Process {
 	}
 }
 
-func (d *differ) both(out *Delta, j, i int) {
+func (d *differ) both(j, i int) *Delta {
 	p, q := d.cur.Processes[i], d.prev.Processes[j]
-	*out = Delta{ID: p.ID, Interval: time.Duration(d.cur.readAt(i) - d.prev.readAt(j))}
-	if out.Interval <= 0 {
-		d.first(out, p, NeedsTwoSamples)
-		return
+	interval := time.Duration(d.cur.readAt(i) - d.prev.readAt(j))
+	switch {
+	case interval <= 0:
+		return d.first(p, NeedsTwoSamples)
+	case p == q:
+		return d.atRest(j, p, interval)
 	}
+	out := d.delta()
+	*out = Delta{ID: p.ID, Interval: interval}
 	d.counters(out, q, p)
-	out.Execed = p != q && execed(q, p)
+	out.Execed = execed(q, p)
 	out.RSSGrowth = growth(q.RSSBytes, p.RSSBytes)
 	out.Threads = d.threads(p)
 	switch {
-	case p == q:
-		for k := range p.Threads {
-			diffThread(&out.Threads[k], &p.Threads[k], &p.Threads[k], out.Interval)
-		}
 	case q.Threads == nil:
 		for k := range p.Threads {
 			if bornSince(d.prev, p.Threads[k].ID.Start) {
@@ -192,6 +211,25 @@ func (d *differ) both(out *Delta, j, i int) {
 		d.mergeThreads(out, q, p, i)
 	}
 	sumThreads(out, p)
+	return out
+}
+
+// atRest gives the delta of a process that was found unchanged.
+func (d *differ) atRest(j int, p *Process, interval time.Duration) *Delta {
+	if d.last != nil && d.last[j].still {
+		return d.last[j]
+	}
+	out := &Delta{ID: p.ID, Interval: interval, still: true}
+	d.counters(out, p, p)
+	out.RSSGrowth = growth(p.RSSBytes, p.RSSBytes)
+	if len(p.Threads) > 0 {
+		out.Threads = make([]ThreadDelta, len(p.Threads))
+	}
+	for k := range p.Threads {
+		diffThread(&out.Threads[k], &p.Threads[k], &p.Threads[k], interval)
+	}
+	sumThreads(out, p)
+	return out
 }
 
 // counters fills the rates of the counters of the whole process.

@@ -74,7 +74,7 @@ func TestDiffIdentities(t *testing.T) {
 	if len(c.Exited) != 2 || c.Exited[0].ID.PID != 5 || c.Exited[1].ID.PID != 7 {
 		t.Errorf("exited: %v", c.Exited)
 	}
-	if c.Of(cur.Processes[1].ID) != &c.Deltas[1] || c.Of(inspect.ID{PID: 5, Start: 100}) != nil {
+	if c.Of(cur.Processes[1].ID) != c.Deltas[1] || c.Of(inspect.ID{PID: 5, Start: 100}) != nil {
 		t.Error("Of finds the wrong process")
 	}
 }
@@ -208,7 +208,7 @@ func TestDiffProperties(t *testing.T) {
 			t.Fatalf("%d exited, want %d", len(c.Exited), gone)
 		}
 		for i := range c.Deltas {
-			checkDelta(t, &c.Deltas[i], cur.Processes[i])
+			checkDelta(t, c.Deltas[i], cur.Processes[i])
 		}
 	}
 }

@@ -74,7 +74,7 @@ func TestGettersOfKnownAndUnknown(t *testing.T) {
 	f := inspecttest.Frame(12)
 	rows := []inspect.Row{{Snapshot: f.Snapshot, Process: &inspect.Process{}}, {Process: &inspect.Process{}, Thread: &inspect.Thread{}}}
 	for i, p := range f.Processes {
-		d := &f.Changes.Deltas[i]
+		d := f.Changes.Deltas[i]
 		rows = append(rows, inspect.Row{Snapshot: f.Snapshot, Process: p, Delta: d})
 		for k := range p.Threads {
 			rows = append(rows, inspect.Row{Snapshot: f.Snapshot, Process: p, Delta: d, Thread: &p.Threads[k], ThreadDelta: &d.Threads[k]})

@@ -60,7 +60,7 @@ func TestFilterMatch(t *testing.T) {
 		}
 		var got []int
 		for i, p := range f.Processes {
-			if flt.Match(inspect.Row{Snapshot: f.Snapshot, Process: p, Delta: &f.Changes.Deltas[i]}) {
+			if flt.Match(inspect.Row{Snapshot: f.Snapshot, Process: p, Delta: f.Changes.Deltas[i]}) {
 				got = append(got, p.ID.PID)
 			}
 		}

@@ -156,13 +156,14 @@ func (s *Sampler) loop(ctx context.Context) error {
 // compared with if it comes soon.
 func (s *Sampler) publish(snap, base *Snapshot, interval time.Duration) *Snapshot {
 	var prev *Snapshot
+	var changes *Changes
 	if last := s.Latest(); last != nil {
-		prev = last.Snapshot
+		prev, changes = last.Snapshot, last.Changes
 	}
 	if prev != nil && base != nil && time.Duration(snap.MonoNS-prev.MonoNS) < interval/2 {
 		prev = base
 	}
-	s.latest.Store(&Frame{Snapshot: snap, Changes: Diff(prev, snap)})
+	s.latest.Store(&Frame{Snapshot: snap, Changes: diffAfter(changes, prev, snap)})
 	signal(s.wake)
 	return prev
 }

@@ -220,7 +220,7 @@ func TestSwitchIsNoRate(t *testing.T) {
 	if before == nil {
 		t.Skip("BPF was there at once")
 	}
-	d := &Diff(before, last).Deltas[0]
+	d := Diff(before, last).Deltas[0]
 	p, o := last.Processes[0], before.Processes[0]
 	if p.Switches.Voluntary.V < o.Switches.Voluntary.V+4000 || !p.Switches.Exact || o.Switches.Exact {
 		t.Errorf("%d switches after the switch of source, %d before", p.Switches.Voluntary.V, o.Switches.Voluntary.V)

@@ -197,7 +197,7 @@ func threadRow(r inspect.Row, i int) inspect.Row {
 func processRow(c *inspect.Changes, i int) inspect.Row {
 	r := inspect.Row{Snapshot: c.Cur, Process: c.Cur.Processes[i]}
 	if c.Prev != nil && i < len(c.Deltas) {
-		r.Delta = &c.Deltas[i]
+		r.Delta = c.Deltas[i]
 	}
 	return r
 }

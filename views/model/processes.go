@@ -179,7 +179,7 @@ func (p *Processes) collect() {
 		}
 		var d *inspect.Delta
 		if c != nil && c.Prev != nil && i < len(c.Deltas) {
-			d = &c.Deltas[i]
+			d = c.Deltas[i]
 		}
 		at := int64(0)
 		if i < len(s.ReadAt) {
