@@ -175,11 +175,12 @@ const startUp = 2 * time.Second
 // returns what ends that. Until the first frame is there, nobody waits for memory
 // to be collected; then what the first passes needed is given back at once. Later
 // the interface keeps what it knows of every process and allocates little beside
-// it: three fifths of that to spare let it collect every few seconds.
+// it: a third of that to spare lets it collect every few seconds, and when thousands
+// of processes are born no more stays behind of what that needs.
 func thriftAfterStart() (end func()) {
 	before := debug.SetGCPercent(200)
 	timer := time.AfterFunc(startUp, func() {
-		debug.SetGCPercent(60)
+		debug.SetGCPercent(33)
 		debug.FreeOSMemory()
 	})
 	return func() {
