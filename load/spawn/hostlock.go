@@ -75,7 +75,7 @@ func holderOf(path string) string {
 	if err != nil {
 		return "" // nobody has ever held it
 	}
-	defer unix.Close(fd)
+	defer unlock(fd)
 	if !errors.Is(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
 		return ""
 	}
@@ -109,8 +109,16 @@ func openLock(path string) (int, error) {
 // Release gives the lock back.
 func (l *HostLock) Release() {
 	if l != nil {
-		unix.Close(l.fd)
+		unlock(l.fd)
 	}
+}
+
+// unlock gives back what it holds and closes the file. To close it would not do:
+// a child that has been forked just now has the file as well until it executes
+// its program.
+func unlock(fd int) {
+	_ = unix.Flock(fd, unix.LOCK_UN) // nothing is held where nothing was to be had
+	unix.Close(fd)
 }
 
 // lockHolder says who holds the lock of an open file, by /proc/locks.

@@ -127,6 +127,29 @@ func TestHolderIsToldWithoutWaiting(t *testing.T) {
 	}
 }
 
+// TestLockReleasedWhileForked: a child that has not executed its program yet has
+// a copy of the file.
+func TestLockReleasedWhileForked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), lockName)
+	lock, err := lockFile(testContext(t), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lock == nil {
+		t.Skip("no locks on this file system")
+	}
+	held, err := unix.Dup(lock.fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	lock.Release()
+	if who := holderOf(path); who != "" {
+		t.Errorf("held by %q, want nobody", who)
+	}
+}
+
 // TestOthersLoadIsTold: a process of a run whose controller is alive and not us.
 func TestOthersLoadIsTold(t *testing.T) {
 	t.Parallel()
