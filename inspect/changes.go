@@ -31,11 +31,13 @@ func (c *Changes) Of(id ID) *Delta {
 // second of monotonic time between the two reads of that very process;
 // percentages are of one CPU, so four busy threads give 400.
 type Delta struct {
-	ID       ID
-	Interval time.Duration // between the two reads of this process; see still
-	Born     bool          // started after the previous sample: its counters are its delta
-	Execed   bool          // executed another program meanwhile
-	Reset    bool          // a counter went back: deltas of the counters concerned are unknown
+	ID ID
+	// Interval is the time between the two reads of this process; of one that rests,
+	// in the frames of a Sampler, between the first two that found it at rest.
+	Interval time.Duration
+	Born     bool // started after the previous sample: its counters are its delta
+	Execed   bool // executed another program meanwhile
+	Reset    bool // a counter went back: deltas of the counters concerned are unknown
 
 	CPUPercent    Known[float64] // process CPU time
 	UserPercent   Known[float64]
@@ -53,9 +55,8 @@ type Delta struct {
 	Threads                    []ThreadDelta
 	BornThreads, ExitedThreads []ThreadID
 
-	// still: nothing has changed, as everything rests. Nothing but Interval depends
-	// on when that was, so the delta holds for the samples after as well, for as
-	// long as the process rests.
+	// still: the process rests. Nothing here but Interval depends on since when, so
+	// the delta holds for the samples after as well, for as long as it rests.
 	still bool
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"taskscope/inspect"
-	"taskscope/inspect/internal/bpf"
 )
 
 // openBPF makes a Reader of BPF records. Where BPF cannot be had for a reason
@@ -23,16 +21,7 @@ import (
 func openBPF(t testing.TB) *inspect.Reader {
 	t.Helper()
 	r, err := inspect.NewReader(inspect.Options{Source: inspect.SourceBPF})
-	var e *bpf.Error
-	switch {
-	case err == nil:
-	case errors.As(err, &e) && (e.Reason == bpf.NotPermitted || e.Reason == bpf.NoBTF || e.Reason == bpf.NoObject || e.Reason == bpf.Lockdown):
-		t.Skip(err)
-	case strings.Contains(err.Error(), "namespace"):
-		t.Skip(err)
-	default:
-		t.Fatal(err)
-	}
+	inspect.RequireBPF(t, err)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Errorf("close: %v", err)

@@ -3,7 +3,6 @@ package inspect
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"taskscope/inspect/internal/bpf"
 	"taskscope/inspect/internal/proc"
 )
 
@@ -246,18 +244,11 @@ func TestFailureOfSource(t *testing.T) {
 	}
 }
 
-// readerOf makes a Reader of that source. Where BPF cannot be had for a reason that
-// lies outside of this program the test is skipped with it, elsewhere it fails.
+// readerOf makes a Reader of that source, or ends the test (see RequireBPF).
 func readerOf(t *testing.T, source string) *Reader {
 	t.Helper()
 	r, err := NewReader(Options{Source: source})
-	var e *bpf.Error
-	if errors.As(err, &e) && e.Reason != bpf.Failed && e.Reason != bpf.Mismatch && e.Reason != bpf.NotSupported {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	RequireBPF(t, err)
 	return r
 }
 

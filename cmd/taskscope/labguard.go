@@ -87,7 +87,7 @@ const leaveScreen = "\x1b[?12l\x1b[?25h\x1b[39;49m\x1b(B\x1b[m\x1b[?1l\x1b>\x1b[
 func guardTerminal(pipe io.Reader, terminal *os.File) {
 	// Whoever means the view with a signal must not end its guard before it.
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
-	_ = os.WriteFile("/proc/self/comm", []byte("taskscope-guard"), 0) // else its name were "exe"
+	nameSelf("taskscope-guard")
 	var last guardNote
 	for {
 		var note guardNote

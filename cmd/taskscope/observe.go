@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"time"
 
@@ -63,9 +62,7 @@ func newObserveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if name, err := os.ReadFile("/proc/self/comm"); err == nil && string(name) == "exe\n" { // by the path of startWitness
-				_ = os.WriteFile("/proc/self/comm", []byte("taskscope"), 0)
-			}
+			nameSelf("taskscope")
 			needs.Want, needs.Still, needs.Detail = inspect.Want(want), inspect.Want(still), inspect.DetailWant(detail)
 			return a.observe(cmd.Context(), pid, needs)
 		},

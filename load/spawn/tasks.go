@@ -109,18 +109,23 @@ const (
 func ownerOf(pid int, runID string) owner {
 	args := arguments(pid)
 	if len(args) == 0 {
-		switch f, ok := statFields(pid); {
-		case !ok:
-			return ownerOther
-		case f[0] == "Z" || exiting(f):
-			return ownerRun
-		}
-		return ownerUnclear
+		return ownerWithout(statFields(pid))
 	}
 	if v, ok := argument(args, runArg); ok && v == runID {
 		return ownerRun
 	}
 	return ownerOther
+}
+
+// ownerWithout is ownerOf of a process without arguments, by its stat if it is there.
+func ownerWithout(f []string, ok bool) owner {
+	switch {
+	case !ok:
+		return ownerOther
+	case f[0] == "Z" || exiting(f):
+		return ownerRun
+	}
+	return ownerUnclear
 }
 
 func belongs(pid int, runID string) bool { return ownerOf(pid, runID) == ownerRun }
